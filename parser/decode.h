@@ -1,0 +1,87 @@
+/*
+ * decode.h - bytes of a memprof stream to events, every version.
+ *
+ * Pure: no I/O, no allocation, no knowledge of what events mean. The grammar
+ * is in ljm_format.h. The caller owns the input buffer and the event array.
+ */
+#ifndef MEMPARSE_DECODE_H
+#define MEMPARSE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ljm_format.h"
+
+/* What decode_events() stopped for. */
+enum decode_result {
+	/* The event array is full; call again. */
+	DECODE_FULL,
+	/*
+	 * Every whole item of the input was taken. Move the bytes from in->pos
+	 * on to the front of a buffer, append more, call again; when there is
+	 * no more, the stream is cut at in->pos.
+	 */
+	DECODE_MORE,
+	/* The closing byte was taken; in->pos is the first byte after it. */
+	DECODE_END,
+	/* in->pos is the first byte of the bad item; decoder->error says why. */
+	DECODE_CORRUPT,
+};
+
+/* Input: bytes src[0..size), of which src[0..pos) are taken. */
+struct decode_input {
+	const uint8_t *src;
+	size_t size;
+	size_t pos;
+};
+
+/*
+ * One event. Addresses are as the stream has them. For a symbol:
+ * source is LJM_SOURCE_LUA, _C or _TRACE, address the address it names (the
+ * trace number of a trace), line the first line of a prototype or the line
+ * where a trace starts.
+ */
+struct decode_event {
+	uint8_t kind;	  /* enum ljm_kind */
+	uint8_t source;	  /* enum ljm_source */
+	uint64_t address; /* prototype, C function or trace number; 0 internal */
+	uint64_t line;	  /* of source Lua and of symbols; else 0 */
+	union {
+		struct {
+			uint64_t old_address; /* free, realloc; else 0 */
+			uint64_t old_size;
+			uint64_t new_address; /* alloc, realloc; else 0 */
+			uint64_t new_size;
+		};
+		struct {
+			const char *name; /* Lua, C: borrowed from the input, */
+			uint64_t name_size; /* not terminated; bytes */
+			uint64_t start_address; /* trace: where it starts */
+			uint64_t unused;
+		};
+	};
+};
+
+/* The state between two calls; opaque but for the fields named here. */
+struct decoder {
+	uint8_t symtab_version; /* 0 until read */
+	uint8_t events_version; /* 0 until read */
+	uint8_t phase;		/* private */
+	char error[160];	/* after DECODE_CORRUPT: what, in words */
+};
+
+/* Prepares *d for the first byte of a stream. */
+void decode_init(struct decoder *d);
+
+/*
+ * Decodes items from *in into events[0..cap), sets *count to how many.
+ * Events of one call borrow their names from in->src. Items that yield no
+ * event (prologues, the end of the symbol table) are taken silently.
+ * A name of up to LJM_NAME_MAX bytes must fit the input whole to be taken.
+ */
+enum decode_result decode_events(struct decoder *d, struct decode_input *in,
+				 struct decode_event *events, size_t cap,
+				 size_t *count);
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * model.h - events to live blocks, sites, symbols and totals.
+ *
+ * Replays a stream: which blocks are alive, who owns them, and what every
+ * site did. A site is what prints alike: one source line, one C function, one
+ * trace with its start, or INTERNAL. A realloc ends the old block's life and
+ * begins one that belongs to the realloc's site.
+ *
+ * One model can take several streams one after the other: sites and totals
+ * add up, block and symbol tables are each stream's own.
+ */
+#ifndef MEMPARSE_MODEL_H
+#define MEMPARSE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct decode_event;
+struct model;
+
+enum model_site_kind {
+	MODEL_SITE_INTERNAL,
+	MODEL_SITE_LUA,
+	MODEL_SITE_C,
+	MODEL_SITE_C_UNKNOWN, /* an address without a symbol */
+	MODEL_SITE_TRACE,
+};
+
+/*
+ * What a site did. Bytes of blocks and their numbers; "seen" means that the
+ * stream holds the block's birth. Always:
+ * alloc_bytes + realloc_new_bytes - ended_bytes = live_bytes, where ended_*
+ * counts lives begun here, whoever ended them.
+ */
+struct model_figures {
+	uint64_t alloc_events, alloc_bytes;
+	uint64_t realloc_events;    /* all that succeeded, new block or not */
+	uint64_t realloc_new_bytes;
+	uint64_t realloc_old_bytes; /* old blocks, seen */
+	uint64_t free_events;	    /* of seen blocks */
+	uint64_t free_bytes;
+	uint64_t earlier_free_events; /* of blocks not seen */
+	uint64_t earlier_free_bytes;
+	uint64_t earlier_realloc_events; /* part of realloc_events: old block */
+	uint64_t earlier_realloc_bytes;	 /* not seen; its bytes are not in */
+					 /* realloc_old_bytes */
+	uint64_t failed_events, failed_bytes; /* attempts that got nothing */
+	uint64_t born_blocks;		      /* lives begun by this site */
+	uint64_t ended_blocks, ended_bytes;   /* of these, ended */
+	uint64_t live_blocks, live_bytes;     /* of these, alive */
+	uint64_t first_event, last_event; /* births, numbered from 1; 0: none */
+};
+
+/* Names are bytes as the stream has them: owned by the model, no terminator. */
+struct model_name {
+	const char *text;
+	size_t size;
+	uint32_t alias; /* of a text with a newline: N of function_alias_N */
+};
+
+struct model_site {
+	enum model_site_kind kind;
+	struct model_name name; /* Lua, or trace with start: chunk; C: symbol */
+	uint64_t line;		/* Lua: the line; trace: where it starts */
+	uint64_t address;	/* C: of the symbol; C_UNKNOWN: of the event */
+	uint64_t trace_number;	/* trace */
+	bool trace_has_start;
+	/*
+	 * A trace whose start has no Lua symbol starts at a C symbol's name
+	 * (start_kind MODEL_SITE_C, name, address) or at an address
+	 * (MODEL_SITE_C_UNKNOWN), just as a Lua location would print.
+	 */
+	enum model_site_kind start_kind;
+	struct model_figures figures;
+};
+
+/* A site that ended lives begun by another (or the same) site. */
+struct model_override {
+	uint32_t by_site, of_site; /* indexes of sites */
+	bool by_realloc;	   /* false: by free */
+	uint64_t blocks, bytes;
+};
+
+/* One stretch of the heap's history; a stream has at most MODEL_SAMPLES. */
+#define MODEL_SAMPLES 1024
+struct model_sample {
+	uint64_t event; /* the state just after this event */
+	uint64_t live_blocks, live_bytes;
+	uint64_t begun_bytes; /* allocated and realloc new, so far */
+};
+
+struct model_totals {
+	struct model_figures figures; /* the sum over all sites */
+	uint64_t events;	      /* allocs, reallocs, frees; failed too */
+	uint64_t peak_bytes, peak_event;
+	/*
+	 * Events that contradict earlier ones: a block born where one is
+	 * alive (the old life is ended as replaced), an old size other than
+	 * the one at birth (the size at birth counts).
+	 */
+	uint64_t conflict_events, first_conflict_event;
+	uint64_t replaced_blocks, replaced_bytes; /* in ended_*, not freed */
+	/* For the warning that garbage may look like a leak. */
+	uint64_t last_collector_free_event; /* last free by INTERNAL; 0 none */
+	uint64_t begun_bytes_since_collector;
+};
+
+/* One block's life, handed out when it ends, and at the end if alive. */
+struct model_life {
+	uint64_t address, size;
+	uint64_t born_event;  /* numbered from 1; 0: before the recording */
+	uint64_t died_event;  /* 0: alive at the end */
+	uint64_t realloc_of;  /* born_event of the life this one continues; */
+			      /* 0: none, or not seen */
+	uint32_t born_site;   /* index; MODEL_NO_SITE when born_event is 0 */
+	uint32_t died_site;   /* index; MODEL_NO_SITE when alive */
+	bool born_by_realloc; /* began by a realloc, whatever the old block */
+	bool died_by_realloc; /* else by free */
+	bool replaced;	      /* died_event is a birth at its address */
+};
+#define MODEL_NO_SITE UINT32_MAX
+
+/* Returns false to stop: model_feed() then returns MODEL_STOPPED. */
+typedef bool model_life_fn(void *arg, const struct model_life *life);
+
+enum model_result {
+	MODEL_OK,
+	MODEL_NO_MEMORY,
+	MODEL_OVERFLOW, /* the sum of all sizes passed 2^60: corrupt */
+	MODEL_STOPPED,	/* the callback said so */
+};
+
+/*
+ * A new model, or NULL without memory. on_life may be NULL; with it every
+ * life is handed out once (costs 16 bytes a block more).
+ */
+struct model *model_new(model_life_fn *on_life, void *arg);
+void model_free(struct model *m);
+
+/*
+ * Applies events in order. *taken is how many were applied in full: on
+ * anything but MODEL_OK the one after them is the culprit.
+ */
+enum model_result model_feed(struct model *m, const struct decode_event *events,
+			     size_t count, size_t *taken);
+
+/*
+ * Ends the current stream: hands out the lives still alive (in no particular
+ * order) and drops block and symbol tables. Event numbers start at 1 again
+ * with the next stream; samples and peak are those of the last stream.
+ */
+enum model_result model_end_stream(struct model *m);
+
+size_t model_site_count(const struct model *m);
+const struct model_site *model_site(const struct model *m, uint32_t index);
+size_t model_override_count(const struct model *m);
+const struct model_override *model_override(const struct model *m, size_t i);
+const struct model_totals *model_totals(const struct model *m);
+size_t model_sample_count(const struct model *m);
+const struct model_sample *model_sample(const struct model *m, size_t i);
+
+/* Texts with newlines in the order of their aliases, N = index + 1. */
+size_t model_alias_count(const struct model *m);
+const struct model_name *model_alias(const struct model *m, size_t i);
+
+/*
+ * For reports over stored profiles: finds or makes the site that site
+ * describes (its name is copied; an alias number is given anew) and adds its
+ * figures to it and to the totals; the same for overrides. Returns the site's
+ * index, MODEL_NO_SITE without memory.
+ */
+uint32_t model_add_site(struct model *m, const struct model_site *site);
+bool model_add_override(struct model *m, const struct model_override *o);
+
+/*
+ * The printed name of a site, as Tarantool's reader prints it, with bytes
+ * that are not printable UTF-8 written as \xNN. Writes at most size bytes
+ * with the terminator and returns the length it would have had (snprintf).
+ */
+size_t model_site_print(const struct model_site *site, char *out, size_t size);
+
+#endif
