@@ -1,0 +1,96 @@
+/*
+ * source.h - a file, a pipe or standard input to a window of stream bytes.
+ *
+ * Hides how the bytes are stored: plain or zstd (told apart by content, also
+ * through a pipe). The caller sees a window of bytes not yet taken, that
+ * slides over the stream:
+ *
+ *	err = source_open(&s, path, NULL);
+ *	for (;;) {
+ *		use s->window, s->size;
+ *		source_take(s, how_many_were_used);
+ *		if (source_more(s) != SOURCE_OK)
+ *			break;
+ *	}
+ *	source_close(s);
+ *
+ * Memory: a window of 256 KiB that grows, up to SOURCE_WINDOW_MAX, only while
+ * one item does not fit; for zstd its window and 128 KiB more. One thread.
+ */
+#ifndef MEMPARSE_SOURCE_H
+#define MEMPARSE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ljm_format.h"
+
+/* The most bytes that can wait in the window: the longest item and slack. */
+#define SOURCE_WINDOW_MAX (LJM_NAME_MAX + (64u << 10))
+
+/* zstd frames with a window above 1 << this are refused: 8 MiB. */
+#define SOURCE_ZSTD_WINDOW_LOG 23
+
+enum source_result {
+	/* source_more(): the window has grown. source_peek(): it is enough. */
+	SOURCE_OK,
+	/* The input ended well; what is in the window is all there is. */
+	SOURCE_END,
+	/*
+	 * The content is bad: a broken or cut zstd frame, bytes after the last
+	 * frame that are not zstd, a window too large. All that could be had
+	 * before it has been in the window. s->error says what.
+	 */
+	SOURCE_CONTENT,
+	/* The system refused: s->error_number is errno, s->error its text. */
+	SOURCE_SYSTEM,
+};
+
+struct source_options {
+	unsigned zstd_window_log; /* 0: SOURCE_ZSTD_WINDOW_LOG */
+};
+
+/* Read by the caller, changed by source_*() only. More is private. */
+struct source {
+	const uint8_t *window; /* bytes not yet taken */
+	size_t size;	       /* how many */
+	uint64_t offset;       /* of window[0] in the stream, decompressed */
+	uint64_t file_offset;  /* bytes of the file used to make the window; */
+			       /* after SOURCE_CONTENT where it went wrong */
+	uint64_t file_size;    /* of a regular file at the start, else 0 */
+	bool compressed;       /* it is zstd; known after the first bytes */
+	int error_number;      /* after SOURCE_SYSTEM, else 0 */
+	char error[160];       /* after SOURCE_CONTENT and SOURCE_SYSTEM */
+};
+
+/*
+ * Opens path, "-" is standard input (not closed by source_close()). options
+ * may be NULL. Returns SOURCE_OK, or SOURCE_SYSTEM (missing, unreadable, a
+ * directory, no memory). *s is a source in either case, NULL only when there
+ * is no memory for it; the caller closes it. Nothing is read yet.
+ */
+enum source_result source_open(struct source **s, const char *path,
+			       const struct source_options *options);
+
+/*
+ * Appends bytes to the window, at least one when SOURCE_OK; the window may
+ * move, pointers into it die. A result other than SOURCE_OK leaves the window
+ * as it is and repeats when asked again. Blocks as read(2) does.
+ */
+enum source_result source_more(struct source *s);
+
+/* Takes the first n bytes off the window, n <= s->size; they stay readable */
+/* until the next source_more(). */
+void source_take(struct source *s, size_t n);
+
+/*
+ * Makes the window hold at least n bytes (n <= 64 KiB), without taking any:
+ * to recognise a file. SOURCE_OK when it does; else why it cannot.
+ */
+enum source_result source_peek(struct source *s, size_t n);
+
+/* Closes and frees; s may be NULL. */
+void source_close(struct source *s);
+
+#endif
