@@ -1,1 +1,511 @@
-/* stub */
+/*
+ * decode.c - the decoder of every version of the stream.
+ *
+ * Two readers of an event: decode_fast(), for the three kinds of heap event
+ * while LJM_EVENT_MAX bytes are there, so that nothing inside it is checked;
+ * and take_event(), for all else, which checks each byte. Whatever the fast
+ * one finds odd it leaves to the other, which alone makes errors: hence
+ * a stream decodes alike however it is cut into windows.
+ */
+#include "decode.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3)"
+
+enum phase {
+	PHASE_SYMTAB_PROLOGUE,
+	PHASE_SYMTAB,
+	PHASE_EVENTS_PROLOGUE,
+	PHASE_EVENTS,
+	PHASE_END,
+};
+
+/* What the pair of versions decides about the events. */
+struct grammar {
+	uint8_t symtab_version;
+	uint8_t events_version;
+	bool trace_address;	/* a trace comes with its machine code */
+	uint8_t last_source;	/* the highest there is */
+	uint8_t last_symbol;	/* source of symbols in events, 0: none */
+	bool headless_c_symbol; /* head 0x01 is a C symbol */
+};
+
+static const struct grammar grammars[] = {
+	{1, 1, false, LJM_SOURCE_C, 0, false},
+	{1, 2, true, LJM_SOURCE_TRACE, 0, false},
+	{2, 2, true, LJM_SOURCE_TRACE, 0, false},
+	{2, 3, true, LJM_SOURCE_TRACE, LJM_SOURCE_LUA, false},
+	{3, 3, false, LJM_SOURCE_TRACE, LJM_SOURCE_TRACE, true},
+};
+
+static const struct grammar *find_grammar(unsigned symtab, unsigned events)
+{
+	const size_t count = sizeof(grammars) / sizeof(grammars[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (grammars[i].symtab_version == symtab &&
+		    grammars[i].events_version == events)
+			return &grammars[i];
+	return NULL;
+}
+
+/* What became of an item; all but TAKEN leave the cursor's owner at its start.
+ */
+enum taken {
+	TAKEN,
+	TAKEN_CLOSE, /* a closing byte */
+	TAKEN_MORE,  /* its end is not there yet */
+	TAKEN_BAD,   /* decoder->error says why */
+};
+
+struct cursor {
+	const uint8_t *next;
+	const uint8_t *end;
+	struct decoder *decoder; /* for its error */
+	enum taken failed;	 /* why a take_...() returned false */
+};
+
+__attribute__((format(printf, 2, 3), cold)) static bool fail(struct cursor *c,
+							     const char *format,
+							     ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(c->decoder->error, sizeof(c->decoder->error), format, args);
+	va_end(args);
+	c->failed = TAKEN_BAD;
+	return false;
+}
+
+static bool need_more(struct cursor *c)
+{
+	c->failed = TAKEN_MORE;
+	return false;
+}
+
+/* ---- integers */
+
+#define EACH_BYTE(x) (0x0101010101010101ull * (x))
+
+/* Joins eight groups of seven bits, lowest first. */
+static inline uint64_t join_groups(uint64_t x)
+{
+	x &= EACH_BYTE(0x7f);
+	x = (x & 0x007f007f007f007full) | (x & 0x7f007f007f007f00ull) >> 1;
+	x = (x & 0x00003fff00003fffull) | (x & 0x3fff00003fff0000ull) >> 2;
+	return (x & 0x0fffffffull) | (x & 0x0fffffff00000000ull) >> 4;
+}
+
+/*
+ * Reads an integer where LJM_LEB128_MAX bytes are readable. One of more than
+ * eight bytes, which no real stream has, is left to the careful reader: it
+ * sets *odd and moves on by no more than may be read.
+ */
+static inline const uint8_t *fast_int(const uint8_t *p, uint64_t *value,
+				      uint64_t *odd)
+{
+	uint64_t x, stop;
+
+	memcpy(&x, p, sizeof(x));
+	x = le64toh(x);
+	if ((x & 0x80) == 0) {
+		*value = x & 0x7f;
+		return p + 1;
+	}
+	stop = ~x & EACH_BYTE(0x80);
+	*odd |= stop == 0;
+	/* All bits up to the stop bit; all bits when there is none. */
+	*value = join_groups(x & (stop ^ (stop - 1)));
+	return p + (stop == 0 ? 8 : __builtin_ctzll(stop) / 8 + 1);
+}
+
+static bool careful_int(struct cursor *c, uint64_t *value)
+{
+	const uint8_t *p = c->next;
+	uint64_t x = 0;
+
+	for (unsigned shift = 0; shift < 7 * LJM_LEB128_MAX; shift += 7) {
+		if (p == c->end)
+			return need_more(c);
+		if (shift == 63 && *p > 1)
+			return fail(c,
+				    *p < 0x80
+					    ? "an integer beyond 64 bits (its "
+					      "last byte is 0x%02x)"
+					    : "an integer longer than 10 bytes "
+					      "(its tenth byte is 0x%02x)",
+				    *p);
+		x |= (uint64_t)(*p & 0x7f) << shift;
+		if (*p++ < 0x80)
+			break;
+	}
+	*value = x;
+	c->next = p;
+	return true;
+}
+
+static inline bool take_int(struct cursor *c, uint64_t *value)
+{
+	uint64_t odd = 0;
+	const uint8_t *p;
+
+	if (c->end - c->next >= LJM_LEB128_MAX) {
+		p = fast_int(c->next, value, &odd);
+		if (odd == 0) {
+			c->next = p;
+			return true;
+		}
+	}
+	return careful_int(c, value);
+}
+
+static inline bool take_size(struct cursor *c, uint64_t *value)
+{
+	if (!take_int(c, value))
+		return false;
+	if (unlikely(*value > LJM_SIZE_MAX))
+		return fail(c, "a block of %" PRIu64 " bytes (0x%" PRIx64 ")",
+			    *value, *value);
+	return true;
+}
+
+static inline bool take_name(struct cursor *c, struct decode_event *e)
+{
+	if (!take_int(c, &e->name_size))
+		return false;
+	if (unlikely(e->name_size > LJM_NAME_MAX))
+		return fail(c, "a name of %" PRIu64 " bytes (0x%" PRIx64 ")",
+			    e->name_size, e->name_size);
+	if ((uint64_t)(c->end - c->next) < e->name_size)
+		return need_more(c);
+	e->name = (const char *)c->next;
+	c->next += e->name_size;
+	return true;
+}
+
+/* ---- symbols */
+
+static inline bool take_symbol(struct cursor *c, uint8_t source,
+			       bool trace_address, struct decode_event *e)
+{
+	uint64_t machine_code;
+
+	*e = (struct decode_event){.kind = LJM_KIND_SYMBOL, .source = source};
+	if (!take_int(c, &e->address))
+		return false;
+	if (source == LJM_SOURCE_C)
+		return take_name(c, e);
+	if (source == LJM_SOURCE_LUA)
+		return take_name(c, e) && take_int(c, &e->line);
+	if (trace_address && !take_int(c, &machine_code))
+		return false;
+	return take_int(c, &e->start_address) && take_int(c, &e->line);
+}
+
+/* The source that a type byte of a symbol table stands for; 0: none. */
+static uint8_t source_of_type(unsigned symtab_version, uint8_t type)
+{
+	if (type == LJM_SYMBOL_LUA)
+		return LJM_SOURCE_LUA;
+	if (symtab_version == 2 && type == LJM_SYMBOL_TRACE_V2)
+		return LJM_SOURCE_TRACE;
+	if (symtab_version == 3 && type == LJM_SYMBOL_C)
+		return LJM_SOURCE_C;
+	if (symtab_version == 3 && type == LJM_SYMBOL_TRACE)
+		return LJM_SOURCE_TRACE;
+	return LJM_SOURCE_NONE;
+}
+
+static enum taken take_table_symbol(struct cursor *c, struct decode_event *e)
+{
+	const unsigned version = c->decoder->symtab_version;
+	uint8_t type, source;
+
+	if (c->next == c->end)
+		return TAKEN_MORE;
+	type = *c->next++;
+	if (type == LJM_EPILOGUE)
+		return TAKEN_CLOSE;
+	source = source_of_type(version, type);
+	if (source == LJM_SOURCE_NONE) {
+		fail(c,
+		     "unknown type 0x%02x of a symbol in a symbol table of "
+		     "version %u",
+		     type, version);
+		return TAKEN_BAD;
+	}
+	return take_symbol(c, source, version == 2, e) ? TAKEN : c->failed;
+}
+
+/* ---- events */
+
+static bool take_location(struct cursor *c, const struct grammar *g,
+			  struct decode_event *e)
+{
+	uint64_t machine_code;
+
+	e->address = 0;
+	e->line = 0;
+	if (e->source == LJM_SOURCE_INTERNAL)
+		return true;
+	if (!take_int(c, &e->address))
+		return false;
+	if (e->source == LJM_SOURCE_LUA)
+		return take_int(c, &e->line);
+	if (e->source == LJM_SOURCE_TRACE && g->trace_address)
+		return take_int(c, &machine_code);
+	return true;
+}
+
+static bool take_payload(struct cursor *c, struct decode_event *e)
+{
+	e->old_address = 0;
+	e->old_size = 0;
+	e->new_address = 0;
+	e->new_size = 0;
+	if (e->kind != LJM_KIND_ALLOC &&
+	    !(take_int(c, &e->old_address) && take_size(c, &e->old_size)))
+		return false;
+	if (e->kind != LJM_KIND_FREE &&
+	    !(take_int(c, &e->new_address) && take_size(c, &e->new_size)))
+		return false;
+	return true;
+}
+
+static bool check_head(struct cursor *c, const struct grammar *g, uint8_t head)
+{
+	const unsigned kind = head & LJM_KIND_MASK;
+	const unsigned source = head >> LJM_SOURCE_SHIFT & LJM_SOURCE_MASK;
+	const bool symbol = kind == LJM_KIND_SYMBOL;
+
+	if (head & LJM_HEAD_UNUSED)
+		return fail(c, "event head 0x%02x has unused bits set", head);
+	if (source == LJM_SOURCE_NONE || source > g->last_source ||
+	    (symbol && source == LJM_SOURCE_INTERNAL))
+		return fail(c,
+			    "event head 0x%02x: a %s with source %u, which "
+			    "version %u/%u does not have",
+			    head, symbol ? "symbol" : "heap event", source,
+			    g->symtab_version, g->events_version);
+	if (symbol && source > g->last_symbol)
+		return fail(c,
+			    "event head 0x%02x: a symbol of source %u among "
+			    "events, which version %u/%u does not have",
+			    head, source, g->symtab_version, g->events_version);
+	return true;
+}
+
+static enum taken take_event(struct cursor *c, const struct grammar *g,
+			     struct decode_event *e)
+{
+	uint8_t head;
+	bool ok;
+
+	if (c->next == c->end)
+		return TAKEN_MORE;
+	head = *c->next++;
+	if (head == LJM_EPILOGUE)
+		return TAKEN_CLOSE;
+	if (head == LJM_HEAD(LJM_KIND_ALLOC, LJM_SOURCE_NONE) &&
+	    g->headless_c_symbol)
+		return take_symbol(c, LJM_SOURCE_C, false, e) ? TAKEN
+							      : c->failed;
+	if (!check_head(c, g, head))
+		return TAKEN_BAD;
+	e->kind = head & LJM_KIND_MASK;
+	e->source = head >> LJM_SOURCE_SHIFT;
+	if (e->kind == LJM_KIND_SYMBOL)
+		ok = take_symbol(c, e->source, g->trace_address, e);
+	else
+		ok = take_location(c, g, e) && take_payload(c, e);
+	return ok ? TAKEN : c->failed;
+}
+
+/*
+ * Decodes heap events from p on while LJM_EVENT_MAX bytes are left before end
+ * and nothing is odd. Returns where it stopped.
+ */
+static const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
+				  const uint8_t *end,
+				  struct decode_event *events, size_t cap,
+				  size_t *count)
+{
+	const unsigned last_source = g->last_source;
+	size_t n = *count;
+
+	while (n < cap && end - p >= LJM_EVENT_MAX) {
+		struct decode_event *const e = &events[n];
+		const unsigned kind = *p & LJM_KIND_MASK;
+		const unsigned source = *p >> LJM_SOURCE_SHIFT;
+		const uint8_t *q = p + 1;
+		uint64_t odd = 0, skipped;
+
+		/* Unused bits make source too large. */
+		if (kind == LJM_KIND_SYMBOL || source == LJM_SOURCE_NONE ||
+		    source > last_source)
+			break;
+		e->kind = (uint8_t)kind;
+		e->source = (uint8_t)source;
+		e->address = 0;
+		e->line = 0;
+		e->old_address = 0;
+		e->old_size = 0;
+		e->new_address = 0;
+		e->new_size = 0;
+		if (source != LJM_SOURCE_INTERNAL) {
+			q = fast_int(q, &e->address, &odd);
+			if (source == LJM_SOURCE_LUA)
+				q = fast_int(q, &e->line, &odd);
+			else if (source == LJM_SOURCE_TRACE && g->trace_address)
+				q = fast_int(q, &skipped, &odd);
+		}
+		if (kind != LJM_KIND_ALLOC) {
+			q = fast_int(q, &e->old_address, &odd);
+			q = fast_int(q, &e->old_size, &odd);
+		}
+		if (kind != LJM_KIND_FREE) {
+			q = fast_int(q, &e->new_address, &odd);
+			q = fast_int(q, &e->new_size, &odd);
+		}
+		/* Up to eight bytes hold no size beyond LJM_SIZE_MAX. */
+		if (unlikely(odd != 0))
+			break;
+		p = q;
+		n++;
+	}
+	*count = n;
+	return p;
+}
+
+/* ---- prologues */
+
+static bool take_prologue(struct cursor *c, const char *magic, uint8_t *version,
+			  const char *otherwise)
+{
+	const size_t left = (size_t)(c->end - c->next);
+	const uint8_t *const p = c->next;
+
+	for (size_t i = 0; i < LJM_MAGIC_SIZE && i < left; i++)
+		if (p[i] != (uint8_t)magic[i])
+			return fail(c,
+				    "%s (byte 0x%02x where 0x%02x \"%s\" is "
+				    "expected)",
+				    otherwise, p[i], magic[i], magic);
+	if (left < LJM_PROLOGUE_SIZE)
+		return need_more(c);
+	*version = p[LJM_MAGIC_SIZE];
+	c->next += LJM_PROLOGUE_SIZE;
+	return true;
+}
+
+static enum taken take_symtab_prologue(struct cursor *c)
+{
+	uint8_t version = 0;
+
+	if (!take_prologue(c, LJM_SYMTAB_MAGIC, &version,
+			   "not a memprof stream"))
+		return c->failed;
+	if (version < grammars[0].symtab_version ||
+	    version > LJM_SYMTAB_VERSION) {
+		fail(c, "unknown version %u of the symbol table " UNDERSTOOD,
+		     version);
+		return TAKEN_BAD;
+	}
+	c->decoder->symtab_version = version;
+	return TAKEN;
+}
+
+static enum taken take_events_prologue(struct cursor *c)
+{
+	const unsigned symtab_version = c->decoder->symtab_version;
+	uint8_t version = 0;
+
+	if (!take_prologue(c, LJM_EVENTS_MAGIC, &version,
+			   "no events after the symbol table"))
+		return c->failed;
+	if (find_grammar(symtab_version, version) == NULL) {
+		fail(c, "unknown version %u/%u " UNDERSTOOD, symtab_version,
+		     version);
+		return TAKEN_BAD;
+	}
+	c->decoder->events_version = version;
+	return TAKEN;
+}
+
+/* ---- the loop */
+
+void decode_init(struct decoder *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->phase = PHASE_SYMTAB_PROLOGUE;
+}
+
+/* Takes one item with every check; *count grows when it yields an event. */
+static enum taken take_item(struct cursor *c, const struct grammar *g,
+			    struct decode_event *e, size_t *count)
+{
+	struct decoder *const d = c->decoder;
+	enum taken taken;
+
+	switch (d->phase) {
+	case PHASE_SYMTAB_PROLOGUE:
+		taken = take_symtab_prologue(c);
+		d->phase += taken == TAKEN;
+		return taken;
+	case PHASE_SYMTAB:
+		taken = take_table_symbol(c, e);
+		break;
+	case PHASE_EVENTS_PROLOGUE:
+		taken = take_events_prologue(c);
+		d->phase += taken == TAKEN;
+		return taken;
+	default:
+		taken = take_event(c, g, e);
+	}
+	*count += taken == TAKEN;
+	d->phase += taken == TAKEN_CLOSE;
+	return taken;
+}
+
+enum decode_result decode_events(struct decoder *d, struct decode_input *in,
+				 struct decode_event *events, size_t cap,
+				 size_t *count)
+{
+	struct cursor c = {.decoder = d};
+	const struct grammar *g =
+		find_grammar(d->symtab_version, d->events_version);
+	enum taken taken = TAKEN;
+
+	*count = 0;
+	if (in->pos == in->size) /* src may be NULL */
+		return d->phase == PHASE_END ? DECODE_END : DECODE_MORE;
+	c.next = in->src + in->pos;
+	c.end = in->src + in->size;
+	while (*count < cap && d->phase != PHASE_END) {
+		if (d->phase == PHASE_EVENTS) {
+			if (g == NULL)
+				g = find_grammar(d->symtab_version,
+						 d->events_version);
+			c.next = decode_fast(g, c.next, c.end, events, cap,
+					     count);
+			if (*count == cap)
+				break;
+		}
+		in->pos = (size_t)(c.next - in->src);
+		taken = take_item(&c, g, &events[*count], count);
+		if (taken == TAKEN_MORE)
+			return DECODE_MORE;
+		if (taken == TAKEN_BAD)
+			return DECODE_CORRUPT;
+	}
+	in->pos = (size_t)(c.next - in->src);
+	return d->phase == PHASE_END ? DECODE_END : DECODE_FULL;
+}
