@@ -50,9 +50,9 @@
 #define LJM_FORMAT_H
 
 /* Both prologues: a magic of three bytes, the version, three reserved bytes. */
-#define LJM_SYMTAB_MAGIC "ljs"
-#define LJM_EVENTS_MAGIC "ljm"
-#define LJM_MAGIC_SIZE	 3
+#define LJM_SYMTAB_MAGIC  "ljs"
+#define LJM_EVENTS_MAGIC  "ljm"
+#define LJM_MAGIC_SIZE	  3
 #define LJM_PROLOGUE_SIZE 7
 
 /* The pair of versions that the recorder writes. */
@@ -89,10 +89,10 @@ enum ljm_source {
 	LJM_SOURCE_TRACE = 4,
 };
 
-#define LJM_KIND_MASK	 0x03
-#define LJM_SOURCE_SHIFT 2
-#define LJM_SOURCE_MASK	 0x07
-#define LJM_HEAD_UNUSED	 0xe0 /* these bits set: corrupt, but for 0x80 */
+#define LJM_KIND_MASK	       0x03
+#define LJM_SOURCE_SHIFT       2
+#define LJM_SOURCE_MASK	       0x07
+#define LJM_HEAD_UNUSED	       0xe0 /* these bits set: corrupt, but for 0x80 */
 #define LJM_HEAD(kind, source) ((kind) | (source) << LJM_SOURCE_SHIFT)
 
 /* The most bytes an integer of 64 bits takes. */

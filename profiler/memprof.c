@@ -1,1 +1,250 @@
-/* stub */
+/*
+ * memprof.c - what Lua sees: require "misc", require "ljmemprof".
+ *
+ *   misc.memprof.start([fname])  records into the file, "memprof.bin" if none
+ *   misc.memprof.stop()          ends the recording
+ *   misc.memprof.available       true where recording can start
+ *
+ * start and stop return true, or nil, a message and an errno. The only file
+ * that may raise a Lua error, and only for arguments of a wrong type.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "recorder.h"
+#include "vm_layout.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Registry keys: texts, so that a second copy of the module finds them. */
+#define KEY_RECORDER "ljmemprof.recorder" /* userdata: struct recorder * */
+#define KEY_MEMPROF  "ljmemprof.memprof"  /* table: start, stop, available */
+
+#define DEFAULT_FILE "memprof.bin"
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
+#define PLATFORM_SUPPORTED 1
+#else
+#define PLATFORM_SUPPORTED 0
+#endif
+
+/* The layout of this process's LuaJIT: measured once, when it succeeds. */
+static struct {
+	pthread_mutex_t mutex;
+	bool measured;
+	struct vm_layout layout;
+	char version[64];
+} vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* Copies the layout; false with a sentence about what was found. */
+static bool get_layout(struct vm_layout *layout, char *message, size_t size)
+{
+	char error[160] = "";
+	struct utsname host;
+	bool ok;
+	if (!PLATFORM_SUPPORTED) {
+		if (uname(&host) != 0)
+			memset(&host, 0, sizeof host);
+		snprintf(message, size,
+			 "profiling needs Linux on x86-64, this is %s on %s",
+			 host.sysname, host.machine);
+		return false;
+	}
+	pthread_mutex_lock(&vm.mutex);
+	if (!vm.measured)
+		vm.measured = vm_layout_measure(&vm.layout, vm.version,
+						sizeof vm.version, error,
+						sizeof error);
+	ok = vm.measured;
+	*layout = vm.layout;
+	if (!ok)
+		snprintf(message, size, "cannot profile %s: %s", vm.version,
+			 error);
+	pthread_mutex_unlock(&vm.mutex);
+	return ok;
+}
+
+/* Copies the layout if it holds for the VM of L, too. */
+static bool get_verified_layout(lua_State *L, struct vm_layout *layout,
+				char *message, size_t size)
+{
+	char error[160] = "";
+	if (!get_layout(layout, message, size))
+		return false;
+	if (vm_layout_verify(layout, L, error, sizeof error))
+		return true;
+	snprintf(message, size, "cannot profile this VM (%s): %s", vm.version,
+		 error);
+	return false;
+}
+
+/* Stack: +3. nil, message, errno. */
+static int push_failure(lua_State *L, const char *message, int error)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, message);
+	lua_pushinteger(L, error);
+	return 3;
+}
+
+/* Stack: 0. The recorder of this VM; NULL when it is closing. */
+static struct recorder *recorder_of(lua_State *L)
+{
+	struct recorder **holder;
+	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+	holder = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return holder ? *holder : NULL;
+}
+
+/* Lua: start([fname]) -> true | nil, message, errno. Stack: +1 or +3. */
+static int memprof_start(lua_State *L)
+{
+	const char *path = luaL_optstring(L, 1, DEFAULT_FILE);
+	struct recorder *r = recorder_of(L);
+	struct vm_layout layout;
+	char message[320];
+	int error;
+	if (!r)
+		return push_failure(L, "the VM is closing", EINVAL);
+	if (r->running)
+		return push_failure(L, "profiler is running already", EINVAL);
+	if (!get_verified_layout(L, &layout, message, sizeof message))
+		return push_failure(L, message, ENOTSUP);
+	error = recorder_start(r, L, &layout, path);
+	if (error) {
+		snprintf(message, sizeof message, "%s: %s", path,
+			 strerror(error));
+		return push_failure(L, message, error);
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* Lua: stop() -> true | nil, message, errno. Stack: +1 or +3. */
+static int memprof_stop(lua_State *L)
+{
+	struct recorder *r = recorder_of(L);
+	char message[320], path[256] = "";
+	int error;
+	if (r && r->path)
+		snprintf(path, sizeof path, "%s", r->path);
+	error = r ? recorder_stop(r, L) : ESRCH;
+	if (error == ESRCH)
+		return push_failure(L, "profiler is not running", EINVAL);
+	if (error) {
+		snprintf(message, sizeof message, "%s: %s", path,
+			 strerror(error));
+		return push_failure(L, message, error);
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/*
+ * __gc of the recorder's holder. lua_close() runs it before it frees the
+ * heap, so that LuaJIT finds its own allocator again and frees its arena.
+ */
+static int holder_gc(lua_State *L)
+{
+	struct recorder **holder = lua_touserdata(L, 1);
+	if (holder && *holder) {
+		recorder_close(*holder, L);
+		*holder = NULL;
+	}
+	return 0;
+}
+
+/* Stack: 0. Makes the recorder of this VM unless it is there. */
+static void make_recorder(lua_State *L)
+{
+	struct recorder **holder;
+	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+	if (lua_isuserdata(L, -1)) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pop(L, 1);
+	holder = lua_newuserdata(L, sizeof *holder);
+	*holder = NULL;
+	lua_createtable(L, 0, 1);
+	lua_pushcclosure(L, holder_gc, 0);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	*holder = recorder_new();
+	if (!*holder)
+		luaL_error(L, "not enough memory");
+	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+}
+
+/* Stack: +1. The memprof table of this VM, one for both modules. */
+static void push_memprof(lua_State *L)
+{
+	struct vm_layout layout;
+	char message[320];
+	lua_getfield(L, LUA_REGISTRYINDEX, KEY_MEMPROF);
+	if (lua_istable(L, -1))
+		return;
+	lua_pop(L, 1);
+	make_recorder(L);
+	lua_createtable(L, 0, 4);
+	lua_pushcclosure(L, memprof_start, 0);
+	lua_setfield(L, -2, "start");
+	lua_pushcclosure(L, memprof_stop, 0);
+	lua_setfield(L, -2, "stop");
+	lua_pushboolean(
+		L, get_verified_layout(L, &layout, message, sizeof message));
+	lua_setfield(L, -2, "available");
+	lua_createtable(L, 0, 1);
+	lua_pushvalue(L, -2);
+	lua_setfield(L, -2, "memprof");
+	lua_setfield(L, -2, "misc");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, KEY_MEMPROF);
+}
+
+/*
+ * require "ljmemprof" returns the memprof table; its field misc holds a table
+ * with it as memprof, for hosts whose global misc has a memprof of its own.
+ */
+EXPORT int luaopen_ljmemprof(lua_State *L);
+EXPORT int luaopen_ljmemprof(lua_State *L)
+{
+	push_memprof(L);
+	return 1;
+}
+
+/*
+ * require "misc" returns the global misc: made, or completed with memprof
+ * when there is one without.
+ */
+EXPORT int luaopen_misc(lua_State *L);
+EXPORT int luaopen_misc(lua_State *L)
+{
+	/* Raw: a host may guard its globals with metamethods that raise. */
+	lua_pushliteral(L, "misc");
+	lua_rawget(L, LUA_GLOBALSINDEX);
+	if (!lua_istable(L, -1)) {
+		lua_pop(L, 1);
+		lua_createtable(L, 0, 1);
+		lua_pushliteral(L, "misc");
+		lua_pushvalue(L, -2);
+		lua_rawset(L, LUA_GLOBALSINDEX);
+	}
+	lua_pushliteral(L, "memprof");
+	lua_rawget(L, -2);
+	if (lua_isnil(L, -1)) {
+		lua_pushliteral(L, "memprof");
+		push_memprof(L);
+		lua_rawset(L, -4);
+	}
+	lua_pop(L, 1);
+	return 1;
+}

@@ -1,1 +1,256 @@
-/* stub */
+/*
+ * recorder.c - one VM's recording: start, stop, fork, close, exit.
+ */
+#define _GNU_SOURCE
+#include "recorder.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hook.h"
+#include "ljm_format.h"
+
+/* How long exit() waits for another thread to leave its hook. */
+#define QUIESCE_MILLISECONDS 100
+
+/* All recorders, for exit() and fork(). */
+static struct recorder *all;
+static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void free_buffers(struct recorder *r)
+{
+	wbuf_free(&r->out);
+	symbols_free(&r->symbols);
+	free(r->places);
+	r->places = NULL;
+	free(r->path);
+	r->path = NULL;
+}
+
+/* ---- fork: the child must not write into the parent's file */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&all_mutex);
+}
+
+static void after_fork_in_parent(void)
+{
+	pthread_mutex_unlock(&all_mutex);
+}
+
+static void after_fork_in_child(void)
+{
+	struct recorder *r;
+	for (r = all; r; r = r->next) {
+		r->recording = false;
+		/* The thread that was in its hook does not exist here. */
+		r->busy = false;
+		if (!r->running)
+			continue;
+		r->running = false;
+		sink_abandon(&r->sink);
+	}
+	pthread_mutex_unlock(&all_mutex);
+}
+
+static void register_once(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+		0);
+}
+
+/* ---- life */
+
+struct recorder *recorder_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct recorder *r = calloc(1, sizeof *r);
+	if (!r)
+		return NULL;
+	r->sink.fd = -1;
+	pthread_once(&once, register_once);
+	pthread_mutex_lock(&all_mutex);
+	r->next = all;
+	all = r;
+	pthread_mutex_unlock(&all_mutex);
+	return r;
+}
+
+static void unlist(struct recorder *r)
+{
+	struct recorder **at;
+	pthread_mutex_lock(&all_mutex);
+	for (at = &all; *at && *at != r; at = &(*at)->next)
+		continue;
+	if (*at)
+		*at = r->next;
+	pthread_mutex_unlock(&all_mutex);
+}
+
+/* Does a call of the VM's allocator still come through our hook? */
+static bool in_chain(struct recorder *r, lua_State *L)
+{
+	void *ud, *block;
+	lua_Alloc top = lua_getallocf(L, &ud);
+	if (!r->installed)
+		return false;
+	r->touched = false;
+	block = top(ud, NULL, 0, 8);
+	if (block)
+		top(ud, block, 8, 0);
+	return r->touched;
+}
+
+static void install(struct recorder *r, lua_State *L)
+{
+	if (in_chain(r, L))
+		return;
+	r->alloc = lua_getallocf(L, &r->alloc_ud);
+	lua_setallocf(L, hook_for(r->layout.gc64), r);
+	r->installed = true;
+}
+
+static void uninstall(struct recorder *r, lua_State *L)
+{
+	void *ud;
+	if (!r->installed ||
+	    lua_getallocf(L, &ud) != hook_for(r->layout.gc64) || ud != r)
+		return;
+	lua_setallocf(L, r->alloc, r->alloc_ud);
+	r->installed = false;
+}
+
+static int open_stream(struct recorder *r, const char *path)
+{
+	int error = sink_open(&r->sink, path);
+	if (error)
+		return error;
+	r->path = strdup(path);
+	r->places = calloc(RECORDER_PLACES, sizeof *r->places);
+	if (!r->path || !r->places || !wbuf_open(&r->out, &r->sink) ||
+	    !symbols_open(&r->symbols)) {
+		sink_abandon(&r->sink);
+		return ENOMEM;
+	}
+	/* Symbols come as events: the symbol table in front stays empty. */
+	wbuf_bytes(&r->out, LJM_SYMTAB_MAGIC, LJM_MAGIC_SIZE);
+	wbuf_byte(&r->out, LJM_SYMTAB_VERSION);
+	wbuf_bytes(&r->out, "\0\0\0", 3);
+	wbuf_byte(&r->out, LJM_EPILOGUE);
+	wbuf_bytes(&r->out, LJM_EVENTS_MAGIC, LJM_MAGIC_SIZE);
+	wbuf_byte(&r->out, LJM_EVENTS_VERSION);
+	wbuf_bytes(&r->out, "\0\0\0", 3);
+	return 0;
+}
+
+int recorder_start(struct recorder *r, lua_State *L,
+		   const struct vm_layout *layout, const char *path)
+{
+	int error;
+	if (r->running)
+		return EALREADY;
+	free_buffers(r); /* what a fork left behind */
+	error = open_stream(r, path);
+	if (error) {
+		free_buffers(r);
+		return error;
+	}
+	r->layout = *layout;
+	r->global = layout->gc64 ? *(uintptr_t *)((char *)L + layout->l_glref)
+				 : *(uint32_t *)((char *)L + layout->l_glref);
+	r->error = 0;
+	install(r, L);
+	pthread_mutex_lock(&all_mutex);
+	r->running = true;
+	pthread_mutex_unlock(&all_mutex);
+	r->recording = true;
+	return 0;
+}
+
+/* The stream's closing byte, and the file's. */
+static int complete(struct recorder *r)
+{
+	int error = r->error;
+	if (!error) {
+		wbuf_byte(&r->out, LJM_EPILOGUE);
+		wbuf_flush(&r->out);
+		error = r->out.error;
+	}
+	if (error)
+		sink_abandon(&r->sink);
+	else
+		error = sink_close(&r->sink);
+	return error;
+}
+
+int recorder_stop(struct recorder *r, lua_State *L)
+{
+	int error, saved = errno;
+	if (!r->running)
+		return ESRCH;
+	r->recording = false;
+	pthread_mutex_lock(&all_mutex);
+	r->running = false;
+	pthread_mutex_unlock(&all_mutex);
+	error = complete(r);
+	if (L)
+		uninstall(r, L);
+	free_buffers(r);
+	errno = saved;
+	return error;
+}
+
+void recorder_close(struct recorder *r, lua_State *L)
+{
+	recorder_stop(r, L);
+	uninstall(r, L);
+	if (r->installed)
+		return; /* someone's allocator still calls our hook */
+	unlist(r);
+	free(r);
+}
+
+void recorder_fail(struct recorder *r, int error)
+{
+	r->recording = false;
+	r->error = error;
+}
+
+/* ---- exit() without stop(): the stream is completed */
+
+/*
+ * Waits until no thread is inside this recorder's hook. The hook stores busy
+ * and then loads recording, we store recording and then load busy; the
+ * barrier makes the two orders hold without costing the hook anything.
+ */
+static bool quiesce(struct recorder *r)
+{
+	static const struct timespec millisecond = {0, 1000000};
+	int i;
+	r->recording = false;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	for (i = 0; r->busy && i < QUIESCE_MILLISECONDS; i++)
+		nanosleep(&millisecond, NULL);
+	return !r->busy;
+}
+
+static __attribute__((destructor)) void complete_all(void)
+{
+	struct recorder *r;
+	pthread_mutex_lock(&all_mutex);
+	for (r = all; r; r = r->next) {
+		if (!r->running || !quiesce(r))
+			continue;
+		r->running = false;
+		complete(r);
+	}
+	pthread_mutex_unlock(&all_mutex);
+}

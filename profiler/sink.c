@@ -1,1 +1,174 @@
-/* stub */
+/*
+ * sink.c - a file, or a zstd frame in a file.
+ */
+#define _GNU_SOURCE
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zstd.h>
+
+/*
+ * Level 1 is as fast as the negative ones on these streams and packs better;
+ * from level 3 on recording is slower (tests/bench, "levels").
+ */
+#define SINK_ZSTD_LEVEL 1
+
+/* One round of the compressor's output. */
+#define SINK_PACKED_SIZE (128u << 10)
+
+static bool ends_in_zst(const char *path)
+{
+	size_t n = strlen(path);
+	return n >= 4 && !strcmp(path + n - 4, ".zst");
+}
+
+static int open_zstd(struct sink *s)
+{
+	s->zstd = ZSTD_createCCtx();
+	s->packed = malloc(SINK_PACKED_SIZE);
+	s->packed_size = SINK_PACKED_SIZE;
+	if (!s->zstd || !s->packed)
+		return ENOMEM;
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(
+		    s->zstd, ZSTD_c_compressionLevel, SINK_ZSTD_LEVEL)))
+		return EINVAL;
+	return 0;
+}
+
+int sink_open(struct sink *s, const char *path)
+{
+	struct stat st;
+	int error;
+	memset(s, 0, sizeof *s);
+	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+		     0666);
+	if (s->fd >= 0 && s->fd <= STDERR_FILENO) {
+		int low = s->fd;
+		s->fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		close(low);
+	}
+	if (s->fd < 0 || fstat(s->fd, &st) != 0) {
+		error = errno;
+		sink_abandon(s);
+		return error;
+	}
+	s->regular = S_ISREG(st.st_mode);
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	error = ends_in_zst(path) ? open_zstd(s) : 0;
+	if (error)
+		sink_abandon(s);
+	return error;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t n)
+{
+	while (n) {
+		ssize_t written = write(fd, data, n);
+		if (written < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		data += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+/* A pipe's reader may be gone: takes back the SIGPIPE that it costs. */
+static int write_quietly(int fd, const uint8_t *data, size_t n)
+{
+	static const struct timespec now = {0, 0};
+	sigset_t pipe_set, before, pending;
+	int error;
+	bool was_pending;
+	sigemptyset(&pipe_set);
+	sigaddset(&pipe_set, SIGPIPE);
+	sigpending(&pending);
+	was_pending = sigismember(&pending, SIGPIPE) == 1;
+	pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+	error = write_all(fd, data, n);
+	if (error == EPIPE && !was_pending)
+		while (sigtimedwait(&pipe_set, NULL, &now) < 0 &&
+		       errno == EINTR)
+			continue;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static int write_file(struct sink *s, const uint8_t *data, size_t n)
+{
+	struct stat st;
+	if (!n)
+		return 0;
+	if (fstat(s->fd, &st) != 0)
+		return errno;
+	if (st.st_dev != s->device || st.st_ino != s->inode)
+		return EBADF;
+	return s->regular ? write_all(s->fd, data, n)
+			  : write_quietly(s->fd, data, n);
+}
+
+static int compress(struct sink *s, const void *data, size_t n,
+		    ZSTD_EndDirective how)
+{
+	ZSTD_inBuffer in = {data, n, 0};
+	size_t left;
+	do {
+		ZSTD_outBuffer out = {s->packed, s->packed_size, 0};
+		int error;
+		left = ZSTD_compressStream2(s->zstd, &out, &in, how);
+		if (ZSTD_isError(left))
+			return EIO;
+		error = write_file(s, s->packed, out.pos);
+		if (error)
+			return error;
+	} while (left);
+	return 0;
+}
+
+int sink_write(struct sink *s, const void *data, size_t n)
+{
+	if (s->zstd)
+		return compress(s, data, n, ZSTD_e_flush);
+	return write_file(s, data, n);
+}
+
+int sink_close(struct sink *s)
+{
+	int error = s->zstd ? compress(s, NULL, 0, ZSTD_e_end) : 0;
+	struct stat st;
+	/* A descriptor that became someone else's is not ours to close. */
+	if (fstat(s->fd, &st) != 0 || st.st_dev != s->device ||
+	    st.st_ino != s->inode) {
+		s->fd = -1;
+		error = error ? error : EBADF;
+	}
+	if (s->fd >= 0 && close(s->fd) != 0 && !error && errno != EINTR)
+		error = errno;
+	s->fd = -1;
+	sink_abandon(s);
+	return error;
+}
+
+void sink_abandon(struct sink *s)
+{
+	struct stat st;
+	if (s->fd >= 0 &&
+	    (!s->inode || (fstat(s->fd, &st) == 0 && st.st_dev == s->device &&
+			   st.st_ino == s->inode)))
+		close(s->fd);
+	s->fd = -1;
+	ZSTD_freeCCtx(s->zstd);
+	s->zstd = NULL;
+	free(s->packed);
+	s->packed = NULL;
+}

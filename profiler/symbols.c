@@ -1,1 +1,186 @@
-/* stub */
+/*
+ * symbols.c - prototypes, C functions and traces, each written once.
+ */
+#include "symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ljm_format.h"
+#include "vm_frame.h"
+#include "wbuf.h"
+
+#define SET_SIZE_MIN 256
+
+/* ---- a set of addresses */
+
+static bool set_open(struct address_set *set, size_t size)
+{
+	set->slots = calloc(size, sizeof *set->slots);
+	set->mask = size - 1;
+	set->count = 0;
+	return set->slots != NULL;
+}
+
+/* The slot that holds the address, or the empty one where it belongs. */
+static size_t set_slot(const struct address_set *set, uintptr_t address)
+{
+	size_t i = address_hash(address) & set->mask;
+	while (set->slots[i] && set->slots[i] != address)
+		i = (i + 1) & set->mask;
+	return i;
+}
+
+static bool set_grow(struct address_set *set)
+{
+	struct address_set bigger;
+	size_t i;
+	if (!set_open(&bigger, 2 * (set->mask + 1)))
+		return false;
+	for (i = 0; i <= set->mask; i++)
+		if (set->slots[i])
+			bigger.slots[set_slot(&bigger, set->slots[i])] =
+				set->slots[i];
+	bigger.count = set->count;
+	free(set->slots);
+	*set = bigger;
+	return true;
+}
+
+/* *added is false when it was there. */
+static bool set_add(struct address_set *set, uintptr_t address, bool *added)
+{
+	size_t i = set_slot(set, address);
+	*added = false;
+	if (set->slots[i] == address)
+		return true;
+	if (2 * set->count > set->mask) {
+		if (!set_grow(set))
+			return false;
+		i = set_slot(set, address);
+	}
+	set->slots[i] = address;
+	set->count++;
+	*added = true;
+	return true;
+}
+
+/* Closes the gap, so that no marks of the deleted pile up. */
+static bool set_remove(struct address_set *set, uintptr_t address)
+{
+	size_t gap = set_slot(set, address), i = gap;
+	if (set->slots[gap] != address)
+		return false;
+	for (;;) {
+		size_t home;
+		i = (i + 1) & set->mask;
+		if (!set->slots[i])
+			break;
+		home = address_hash(set->slots[i]) & set->mask;
+		if (((i - home) & set->mask) < ((i - gap) & set->mask))
+			continue;
+		set->slots[gap] = set->slots[i];
+		gap = i;
+	}
+	set->slots[gap] = 0;
+	set->count--;
+	return true;
+}
+
+/* ---- symbols */
+
+bool symbols_open(struct symbols *s)
+{
+	memset(s, 0, sizeof *s);
+	return set_open(&s->protos, SET_SIZE_MIN) &&
+	       set_open(&s->c_functions, SET_SIZE_MIN);
+}
+
+void symbols_free(struct symbols *s)
+{
+	free(s->protos.slots);
+	free(s->c_functions.slots);
+	free(s->traces);
+	elf_names_free(&s->names);
+	memset(s, 0, sizeof *s);
+}
+
+bool symbols_see_proto(struct symbols *s, struct wbuf *out,
+		       const struct vm_layout *y, uintptr_t proto)
+{
+	uint64_t h = address_hash(proto) >> 8;
+	const char *name;
+	bool added;
+	if (!set_add(&s->protos, proto, &added))
+		return false;
+	if (!added)
+		return true;
+	s->proto_bits[h >> 6 & 63] |= (uint64_t)1 << (h & 63);
+	name = (const char *)vm_ref(y->gc64,
+				    proto + (unsigned)y->pt_chunkname) +
+	       y->str_data;
+	wbuf_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_LUA));
+	wbuf_uleb128(out, proto);
+	wbuf_string(out, name, strlen(name));
+	wbuf_uleb128(out, vm_u32(proto + (unsigned)y->pt_firstline));
+	return true;
+}
+
+bool symbols_see_c(struct symbols *s, struct wbuf *out, uintptr_t function)
+{
+	char name[256];
+	bool added;
+	if (!set_add(&s->c_functions, function, &added))
+		return false;
+	if (!added)
+		return true;
+	elf_names_find(&s->names, function, name, sizeof name);
+	wbuf_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_C));
+	wbuf_uleb128(out, function);
+	wbuf_string(out, name, strlen(name));
+	return true;
+}
+
+static bool grow_traces(struct symbols *s, uint32_t number)
+{
+	size_t count = (size_t)number + 64;
+	struct trace_symbol *traces =
+		realloc(s->traces, count * sizeof *traces);
+	if (!traces)
+		return false;
+	memset(traces + s->trace_count, 0,
+	       (count - s->trace_count) * sizeof *traces);
+	s->traces = traces;
+	s->trace_count = count;
+	return true;
+}
+
+bool symbols_see_trace(struct symbols *s, struct wbuf *out,
+		       const struct vm_layout *y, uint32_t number,
+		       uintptr_t trace)
+{
+	uintptr_t proto = vm_ref(y->gc64, trace + (unsigned)y->trace_startpt);
+	uintptr_t pc = vm_ref(y->gc64, trace + (unsigned)y->trace_startpc);
+	uintptr_t start = proto + (unsigned)y->pt_size;
+	uint32_t line = vm_u32(proto + (unsigned)y->pt_firstline);
+	if (number >= s->trace_count && !grow_traces(s, number))
+		return false;
+	if (!symbols_see_proto(s, out, y, proto))
+		return false;
+	if (pc >= start &&
+	    pc - start < 4 * (uint64_t)vm_u32(proto + (unsigned)y->pt_sizebc))
+		line = vm_line(y, proto, (uint32_t)((pc - start) / 4));
+	s->traces[number].trace = trace;
+	s->traces[number].startpt = proto;
+	s->traces[number].startpc = pc;
+	wbuf_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_TRACE));
+	wbuf_uleb128(out, number);
+	wbuf_uleb128(out, proto);
+	wbuf_uleb128(out, line);
+	return true;
+}
+
+bool symbols_forget_proto(struct symbols *s, uintptr_t address)
+{
+	return set_remove(&s->protos, address);
+}

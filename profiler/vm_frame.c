@@ -1,1 +1,139 @@
-/* stub */
+/*
+ * vm_frame.c - the way down from a C function to the line that called it.
+ */
+#include "vm_frame.h"
+
+/* C frames are nested by the host's own recursion; far beyond any real one. */
+#define CFRAMES_MAX 10000
+
+/*
+ * The PC of a Lua function right below a C boundary (a hook, a finalizer, an
+ * error handler): it is saved in an older C frame. Goes down the frames of
+ * the stack and the C frames side by side. 0 when unknown.
+ */
+static uintptr_t pc_below_boundary(const struct vm_layout *y, uintptr_t L,
+				   uintptr_t above, uintptr_t bottom)
+{
+	bool gc64 = y->gc64;
+	uintptr_t cframe = vm_cframe(y, L);
+	uintptr_t stack = vm_ref(gc64, L + (unsigned)y->l_stack);
+	uintptr_t frame = vm_u64(L + (unsigned)y->l_base) - 8;
+	int guard = 0;
+	for (;;) {
+		int64_t link;
+		int32_t nres;
+		bool callback;
+		if (!cframe || guard++ > CFRAMES_MAX)
+			return 0;
+		/* A cpcall has no frame; nres is minus its stack position. */
+		while ((nres = *(const int32_t *)(cframe +
+						  (unsigned)y->cf_nres)) < 0) {
+			if (frame >= stack + (uintptr_t)(-(int64_t)nres))
+				break;
+			cframe = vm_u64(cframe + (unsigned)y->cf_prev) &
+				 ~(uint64_t)3;
+			if (!cframe || guard++ > CFRAMES_MAX)
+				return 0;
+		}
+		if (frame < above)
+			break;
+		link = vm_frame_link(gc64, frame);
+		callback = (link & VM_FRAME_TYPEP) == VM_FRAME_CONT &&
+			   (gc64 ? vm_u64(frame - 24) : vm_u32(frame - 8)) ==
+				   VM_CONT_FFI_CALLBACK;
+		if ((link & VM_FRAME_TYPE) == VM_FRAME_C || callback)
+			cframe = vm_u64(cframe + (unsigned)y->cf_prev) &
+				 ~(uint64_t)3;
+		frame = vm_frame_below(y, gc64, frame, bottom, cframe);
+		if (!frame)
+			break;
+	}
+	if (!cframe)
+		return 0;
+	cframe = vm_cframe_pc(y, gc64, cframe);
+	return cframe == L ? 0 : cframe;
+}
+
+/* The PC in the frame below, told by the link of the frame above it. */
+static uintptr_t pc_of_caller(const struct vm_layout *y, uintptr_t L,
+			      uintptr_t above, uintptr_t bottom,
+			      uintptr_t cframe)
+{
+	bool gc64 = y->gc64;
+	int64_t link = vm_frame_link(gc64, above);
+	if (link < 0)
+		return gc64 ? 0 : vm_cframe_pc(y, gc64, cframe);
+	if ((link & VM_FRAME_TYPE) == VM_FRAME_LUA)
+		return (uintptr_t)link;
+	if ((link & VM_FRAME_TYPEP) == VM_FRAME_CONT)
+		return gc64 ? vm_u64(above - 16) : vm_u32(above - 4);
+	return pc_below_boundary(y, L, above, bottom);
+}
+
+void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
+			 uintptr_t frame, uintptr_t bottom, uintptr_t cframe,
+			 struct vm_place *place)
+{
+	bool gc64 = y->gc64;
+	uintptr_t function = vm_frame_function(gc64, frame);
+	uintptr_t c_function = 0, above;
+	if (function)
+		c_function = vm_u64(function + (unsigned)y->fn_c);
+	for (;;) {
+		above = frame;
+		frame = vm_frame_below(y, gc64, frame, bottom, cframe);
+		if (!frame)
+			break;
+		/* Below a vararg frame lies its own function once more. */
+		if ((vm_frame_link(gc64, above) & VM_FRAME_TYPEP) ==
+		    VM_FRAME_VARG)
+			continue;
+		function = vm_frame_function(gc64, frame);
+		if (!function ||
+		    *(const uint8_t *)(function + (unsigned)y->fn_ffid))
+			continue;
+		place->pc = (const uint32_t *)pc_of_caller(y, L, above, bottom,
+							   cframe);
+		if (!place->pc)
+			return;
+		place->where = VM_LUA;
+		place->proto = vm_ref(gc64, function + (unsigned)y->fn_pc) -
+			       (unsigned)y->pt_size;
+		return;
+	}
+	if (c_function) {
+		place->where = VM_C;
+		place->c_function = c_function;
+	}
+}
+
+uint32_t vm_line(const struct vm_layout *y, uintptr_t proto, uint32_t pos)
+{
+	uintptr_t info = vm_ref(y->gc64, proto + (unsigned)y->pt_lineinfo);
+	uint32_t first = vm_u32(proto + (unsigned)y->pt_firstline);
+	uint32_t lines = vm_u32(proto + (unsigned)y->pt_firstline + 4);
+	if (!info)
+		return 0;
+	if (pos == vm_u32(proto + (unsigned)y->pt_sizebc))
+		return first + lines;
+	if (pos == 0)
+		return first;
+	pos--;
+	if (lines < 256)
+		return first + ((const uint8_t *)info)[pos];
+	if (lines < 65536)
+		return first + ((const uint16_t *)info)[pos];
+	return first + ((const uint32_t *)info)[pos];
+}
+
+bool vm_place_line(const struct vm_layout *y, const struct vm_place *place,
+		   uint32_t *line)
+{
+	uintptr_t start = place->proto + (unsigned)y->pt_size;
+	uintptr_t pc = (uintptr_t)place->pc;
+	uint32_t count = vm_u32(place->proto + (unsigned)y->pt_sizebc);
+	if ((pc & 3) || pc <= start || pc - start > 4 * (uintptr_t)count)
+		return false;
+	*line = vm_line(y, place->proto, (uint32_t)((pc - start) / 4 - 1));
+	return true;
+}

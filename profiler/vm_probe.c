@@ -1,1 +1,616 @@
-/* stub */
+/*
+ * vm_probe.c - photographs of a scratch LuaJIT VM in known situations.
+ */
+#define _GNU_SOURCE
+#include "vm_probe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "vm_layout.h"
+
+/* How far above our own frame a frame of the interpreter may be. */
+#define C_STACK_REACH 65536
+
+/* Within this many bytes global_State has its allocator. */
+#define ALLOCF_REACH 256
+
+uint64_t probe_u64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+uint32_t probe_u32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+uint64_t probe_ref(bool gc64, const uint8_t *p)
+{
+	return gc64 ? probe_u64(p) : probe_u32(p);
+}
+
+/* Where process_vm_readv is forbidden: write() tells EFAULT, no signal. */
+static size_t read_through_pipe(const void *address, void *out, size_t n)
+{
+	const char *from = address;
+	char *to = out;
+	int fd[2];
+	size_t done = 0;
+	if (pipe(fd) != 0)
+		return 0;
+	while (done < n) {
+		size_t part = n - done < 512 ? n - done : 512;
+		ssize_t written = write(fd[1], from + done, part);
+		if (written <= 0 ||
+		    read(fd[0], to + done, (size_t)written) != written)
+			break;
+		done += (size_t)written;
+		if ((size_t)written < part)
+			break;
+	}
+	close(fd[0]);
+	close(fd[1]);
+	return done;
+}
+
+size_t probe_read(const void *address, void *out, size_t n)
+{
+	struct iovec local = {out, n};
+	/* The kernel only reads there. */
+	struct iovec remote = {(void *)(uintptr_t)address, n};
+	ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	if (got >= 0)
+		return (size_t)got;
+	return read_through_pipe(address, out, n);
+}
+
+/* Reads as much as there is, up to n. */
+static size_t read_some(const void *address, void *out, size_t n)
+{
+	size_t done = 0;
+	while (done < n) {
+		size_t part = n - done < 64 ? n - done : 64;
+		size_t got = probe_read((const char *)address + done,
+					(char *)out + done, part);
+		done += got;
+		if (got < part)
+			break;
+	}
+	return done;
+}
+
+static void photograph_stack(struct probe *probe, struct probe_photo *photo)
+{
+	int step = probe->gc64 ? 8 : 4;
+	int offset;
+	photo->stack_offset = -1;
+	for (offset = 16; offset + step <= 128; offset += step) {
+		uint64_t at = probe_ref(probe->gc64, photo->state + offset);
+		uint8_t first[8];
+		uint64_t bottom;
+		if (at < 65536 || (at & 7) || at >> 47 ||
+		    probe_read((void *)at, first, 8) != 8)
+			continue;
+		/* The first slot of a stack holds its thread. */
+		bottom = probe->gc64 ? probe_u64(first) << 17 >> 17
+				     : probe_u32(first);
+		if (bottom != (uintptr_t)photo->L)
+			continue;
+		photo->stack_offset = offset;
+		photo->stack = at;
+		photo->stack_size = read_some((void *)at, photo->stack_bytes,
+					      sizeof photo->stack_bytes);
+		return;
+	}
+}
+
+static void photograph_frames(struct probe_photo *photo, uintptr_t here)
+{
+	int offset;
+	for (offset = 0; offset + 8 <= PROBE_STATE_SIZE; offset += 8) {
+		uint64_t at = probe_u64(photo->state + offset) & ~(uint64_t)3;
+		int i = photo->frame_count;
+		if (at < here || at >= here + C_STACK_REACH)
+			continue;
+		if (i == PROBE_FRAMES ||
+		    probe_read((void *)at, photo->frames[i].bytes,
+			       PROBE_FRAME_SIZE) != PROBE_FRAME_SIZE)
+			continue;
+		photo->frames[i].offset = offset;
+		photo->frames[i].address = at;
+		photo->frame_count++;
+	}
+}
+
+static void photograph(struct probe *probe, enum probe_scene scene,
+		       lua_State *L)
+{
+	struct probe_photo *photo = &probe->photo[scene];
+	if (photo->taken)
+		return;
+	photo->taken = true;
+	photo->L = L;
+	memcpy(photo->global, probe->global, PROBE_GLOBAL_SIZE);
+	read_some(L, photo->state, PROBE_STATE_SIZE);
+	photograph_stack(probe, photo);
+	photograph_frames(photo, (uintptr_t)__builtin_frame_address(0));
+}
+
+/* The scratch VM's allocator: takes the scene that is armed. */
+static void *probe_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+	struct probe *probe = ud;
+	if (probe->watch_armed) {
+		probe->watch_armed = false;
+		probe->watch(probe->watch_arg, probe);
+	}
+	if (probe->armed >= 0 && probe->skip-- <= 0) {
+		enum probe_scene scene = (enum probe_scene)probe->armed;
+		probe->armed = -1;
+		photograph(probe, scene, probe->photo[scene].L);
+	}
+	return probe->alloc(probe->alloc_ud, ptr, osize, nsize);
+}
+
+/* ---- functions that the scenes call; upvalue 1 is the probe */
+
+static struct probe *probe_of(lua_State *L)
+{
+	return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* The function at a level, and its current line. */
+static const void *function_at(lua_State *L, int level, int *line)
+{
+	lua_Debug ar;
+	const void *function;
+	if (!lua_getstack(L, level, &ar) || !lua_getinfo(L, "fl", &ar))
+		return NULL;
+	function = lua_topointer(L, -1);
+	lua_pop(L, 1);
+	*line = ar.currentline;
+	return function;
+}
+
+/* arm(scene, skip): the next allocation but skip is that scene. */
+static int probe_l_arm(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	int scene = (int)lua_tointeger(L, 1);
+	struct probe_photo *photo;
+	if (scene < 0) {
+		probe->armed = -1;
+		return 0;
+	}
+	photo = &probe->photo[scene];
+	photo->L = L;
+	photo->function = function_at(L, 1, &photo->line);
+	probe->skip = (int)lua_tointeger(L, 2);
+	probe->armed = scene;
+	return 0;
+}
+
+/* shoot(scene, ...): takes the scene here. */
+static int probe_l_shoot(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	enum probe_scene scene = (enum probe_scene)lua_tointeger(L, 1);
+	struct probe_photo *photo = &probe->photo[scene];
+	int line;
+	photo->function = function_at(L, 0, &line);
+	photo->arguments = lua_gettop(L);
+	photograph(probe, scene, L);
+	return 0;
+}
+
+uintptr_t probe_shoot_address(void)
+{
+	return (uintptr_t)probe_l_shoot;
+}
+
+/* shoot_alloc(scene): an allocation of this C function is the scene. */
+static int probe_l_shoot_alloc(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	int scene = (int)lua_tointeger(L, 1);
+	probe->photo[scene].L = L;
+	probe->skip = 0;
+	probe->armed = scene;
+	lua_newtable(L);
+	return 0;
+}
+
+/* call(f, n): lua_pcall that wants n results. */
+static int probe_l_call(lua_State *L)
+{
+	int results = (int)lua_tointeger(L, 2);
+	lua_settop(L, 1);
+	if (!lua_checkstack(L, results + 1))
+		return luaL_error(L, "no stack");
+	if (lua_pcall(L, 0, results, 0) != 0)
+		return lua_error(L);
+	return 0;
+}
+
+/* resume(f): runs f in a new coroutine, through the C API. */
+static int probe_l_resume(lua_State *L)
+{
+	lua_State *co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	if (lua_resume(co, 0) > LUA_YIELD) {
+		lua_xmove(co, L, 1);
+		return lua_error(L);
+	}
+	return 0;
+}
+
+/* describe(i, f, first, last, instructions, {line, ...}) */
+static int probe_l_describe(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	struct probe_function *f = &probe->functions[lua_tointeger(L, 1)];
+	int i;
+	f->address = lua_topointer(L, 2);
+	f->first_line = (int)lua_tointeger(L, 3);
+	f->last_line = (int)lua_tointeger(L, 4);
+	f->instructions = (int)lua_tointeger(L, 5);
+	for (i = 0; i < 64 && i < f->instructions - 1; i++) {
+		lua_rawgeti(L, 6, i + 1);
+		f->lines[i] = (int)lua_tointeger(L, -1);
+		lua_pop(L, 1);
+	}
+	return 0;
+}
+
+/* compiled(f, trace): trace starts in f. */
+static int probe_l_compiled(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	const void *function = lua_topointer(L, 1);
+	int i;
+	for (i = 0; i < 3; i++)
+		if (probe->functions[i].address == function)
+			probe->functions[i].trace = (int)lua_tointeger(L, 2);
+	return 0;
+}
+
+/* has_jit(): there is a compiler, and it is on. */
+static int probe_l_has_jit(lua_State *L)
+{
+	probe_of(L)->has_jit = true;
+	return 0;
+}
+
+/* step(): the next allocation is watched; its line is the caller's. */
+static int probe_l_step(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->watch_function = function_at(L, 1, &probe->watch_line);
+	probe->watch_armed = true;
+	return 0;
+}
+
+/* Scene numbers come as a table S; jit.off keeps the scenes interpreted. */
+static const char scenes[] =
+	"local S, arm, shoot, shoot_alloc, call, resume, describe, compiled,\n"
+	"  has_jit = ...\n"
+	"local gc, tostring, debug = collectgarbage, tostring, debug\n"
+	"jit.off() jit.off(true, true)\n"
+	"local util = require 'jit.util'\n"
+	"gc('stop')\n"
+	"local function describe_all(i, f)\n"
+	"  local info, lines = util.funcinfo(f), {}\n"
+	"  for pc = 1, info.bytecodes - 1 do\n"
+	"    lines[pc] = util.funcinfo(f, pc).currentline\n"
+	"  end\n"
+	"  describe(i, f, info.linedefined, info.lastlinedefined,\n"
+	"    info.bytecodes, lines)\n"
+	"end\n"
+	"local function plain()\n"
+	"  local n = 0\n"
+	"  arm(S.LUA, 0) local t = {}\n"
+	"  n = n + #t\n"
+	"\n"
+	"  return t, n\n"
+	"end\n"
+	"describe_all(0, plain)\n"
+	"shoot(S.C, 1, 2)\n"
+	"resume(function() shoot(S.C_COROUTINE, 1, 2, 3, 4, 5, 6) end)\n"
+	"coroutine.wrap(function() shoot(S.C_COROUTINE2, 1, 2, 3) end)()\n"
+	"shoot_alloc(S.C_ALLOC)\n"
+	"plain()\n"
+	"coroutine.wrap(function()\n"
+	"  arm(S.LUA_COROUTINE, 0) local t = {}\n"
+	"end)()\n"
+	"do local n = 1234.25 arm(S.BUILTIN, 0) local s = tostring(n) end\n"
+	"call(function()\n"
+	"  shoot(S.CALL)\n"
+	"  call(function() shoot(S.CALL2) end, S.RESULTS + 1)\n"
+	"end, S.RESULTS)\n"
+	"do local garbage = {} end\n"
+	"arm(S.GC, 0) gc('collect') gc('stop') arm(-1)\n"
+	"if not pcall(jit.on) or not jit.status() then return end\n"
+	"has_jit()\n"
+	"jit.off(true, true)\n"
+	"local starts = {}\n"
+	"local function on_trace(what, trace, f, pc, parent)\n"
+	"  if what == 'start' and not parent then starts[trace] = f end\n"
+	"  if what == 'stop' and starts[trace] then\n"
+	"    compiled(starts[trace], trace)\n"
+	"  end\n"
+	"end\n"
+	"jit.attach(on_trace, 'trace')\n"
+	"jit.opt.start('hotloop=2')\n"
+	"local source = 'local a, n = ... for i = 1, n do a[1] = {} end'\n"
+	"local loop1 = loadstring('\\n' .. source)\n"
+	"local loop2 = loadstring('local z\\n\\n\\n' .. source)\n"
+	"describe_all(1, loop1) describe_all(2, loop2)\n"
+	"jit.on(loop1) jit.on(loop2)\n"
+	"local t1, t2, t3 = {}, {}, {}\n"
+	"loop1(t1, 300) loop2(t2, 300)\n"
+	"arm(S.TRACE, 20) loop1(t3, 100) arm(-1)\n"
+	"jit.attach(on_trace)\n"
+	"return loop1, loop2, plain, t1, t2, t3\n";
+
+/*
+ * The trial: every way a frame can come to be on top. The upvalue call goes
+ * through C; coroutines, varargs, metamethods and tail calls change the links.
+ */
+static const char trial[] =
+	"local step, call = ...\n"
+	"jit.off() jit.off(true, true)\n"
+	"local keep = {}\n"
+	"local function leaf(n)\n"
+	"  step() local t = {n}\n"
+	"  step() local s = 'x' .. n\n"
+	"  return t, s\n"
+	"end\n"
+	"leaf(123456)\n"
+	"local function vararg(...)\n"
+	"  step() local t = {...}\n"
+	"  leaf(2)\n"
+	"  step() local u = {}\n"
+	"  return ...\n"
+	"end\n"
+	"vararg(1, 2, 3)\n"
+	"local function tail(n) return leaf(n) end\n"
+	"tail(3)\n"
+	"call(function() leaf(4) step() local t = {} end, 0)\n"
+	"step() call(function() step() local t = {} end, 0)\n"
+	"local co = coroutine.wrap(function(n)\n"
+	"  step() local t = {}\n"
+	"  coroutine.yield(vararg(n))\n"
+	"  step() local u = {}\n"
+	"end)\n"
+	"co(5) co()\n"
+	"local mt = {}\n"
+	"mt.__index = function(t, k) step() local u = {} return k end\n"
+	"mt.__add = function(a, b) leaf(6) step() local u = {} return a end\n"
+	"mt.__concat = function(a, b) step() local u = {} return 'c' end\n"
+	"mt.__lt = function(a, b) step() local u = {} return true end\n"
+	"mt.__call = function(self, n) step() local u = {} return n end\n"
+	"local a, b = setmetatable({}, mt), setmetatable({}, mt)\n"
+	"local x = a.key x = a + b x = a .. b x = a < b x = a(1)\n"
+	"table.sort({3, 2, 1}, function(p, q)\n"
+	"  step() local t = {}\n"
+	"  return p < q\n"
+	"end)\n"
+	"string.gsub('ab', '.', function(c) step() local t = {} end)\n"
+	"pcall(function() step() local t = {} error('e') end)\n"
+	"step() local s = string.rep('xyz', 1000)\n"
+	"step() local u = string.upper(s .. 'q')\n"
+	"for i = 1, 3 do step() keep[i] = {} end\n"
+	"local n = 1234567.25 step() local z = tostring(n)\n"
+	"local f = loadstring('local step = ... step() local t = {}')\n"
+	"f(step)\n"
+	"step() local g = loadstring('return 1')\n";
+
+static void push_function(struct probe *probe, lua_CFunction f)
+{
+	lua_pushlightuserdata(probe->L, probe);
+	lua_pushcclosure(probe->L, f, 1);
+}
+
+static void push_scene_numbers(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} numbers[] = {
+		{"C", PROBE_C},
+		{"C_COROUTINE", PROBE_C_COROUTINE},
+		{"C_COROUTINE2", PROBE_C_COROUTINE2},
+		{"C_ALLOC", PROBE_C_ALLOC},
+		{"LUA", PROBE_LUA},
+		{"LUA_COROUTINE", PROBE_LUA_COROUTINE},
+		{"BUILTIN", PROBE_BUILTIN},
+		{"GC", PROBE_GC},
+		{"CALL", PROBE_CALL},
+		{"CALL2", PROBE_CALL2},
+		{"TRACE", PROBE_TRACE},
+		{"RESULTS", PROBE_CALL_RESULTS},
+	};
+	size_t i;
+	lua_createtable(L, 0, 16);
+	for (i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		lua_pushinteger(L, numbers[i].number);
+		lua_setfield(L, -2, numbers[i].name);
+	}
+}
+
+static bool play_scenes(struct probe *probe, char *error, size_t error_size)
+{
+	static const lua_CFunction functions[] = {
+		probe_l_arm,	  probe_l_shoot,   probe_l_shoot_alloc,
+		probe_l_call,	  probe_l_resume,  probe_l_describe,
+		probe_l_compiled, probe_l_has_jit,
+	};
+	lua_State *L = probe->L;
+	size_t i, n = sizeof functions / sizeof *functions;
+	if (luaL_loadbuffer(L, scenes, sizeof scenes - 1, probe->chunkname)) {
+		snprintf(error, error_size, "probe: %s", lua_tostring(L, -1));
+		return false;
+	}
+	push_scene_numbers(L);
+	for (i = 0; i < n; i++)
+		push_function(probe, functions[i]);
+	/* What it returns stays on the stack, so that nothing moves. */
+	if (lua_pcall(L, (int)n + 1, LUA_MULTRET, 0)) {
+		snprintf(error, error_size, "probe: %s", lua_tostring(L, -1));
+		return false;
+	}
+	return true;
+}
+
+bool probe_trial(struct probe *probe,
+		 void (*watch)(void *arg, struct probe *probe), void *arg,
+		 char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	bool ok;
+	probe->watch = watch;
+	probe->watch_arg = arg;
+	ok = luaL_loadbuffer(L, trial, sizeof trial - 1, probe->chunkname) == 0;
+	if (ok) {
+		push_function(probe, probe_l_step);
+		push_function(probe, probe_l_call);
+		ok = lua_pcall(L, 2, 0, 0) == 0;
+	}
+	probe->watch_armed = false;
+	if (!ok)
+		snprintf(error, error_size, "trial: %s", lua_tostring(L, -1));
+	return ok;
+}
+
+/* Fills probe->version; true when it is a LuaJIT 2.1. */
+static bool identify(struct probe *probe, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	double number = 0;
+	lua_getfield(L, LUA_GLOBALSINDEX, "jit");
+	if (!lua_istable(L, -1)) {
+		lua_getfield(L, LUA_GLOBALSINDEX, "_VERSION");
+		snprintf(probe->version, sizeof probe->version, "%s",
+			 lua_isstring(L, -1) ? lua_tostring(L, -1)
+					     : "an unknown Lua");
+		lua_settop(L, 0);
+		snprintf(error, error_size, "it is not LuaJIT");
+		return false;
+	}
+	lua_getfield(L, -1, "version");
+	lua_getfield(L, -2, "version_num");
+	number = lua_tonumber(L, -1);
+	snprintf(probe->version, sizeof probe->version, "%s",
+		 lua_isstring(L, -2) ? lua_tostring(L, -2)
+				     : "an unknown LuaJIT");
+	lua_settop(L, 0);
+	if (number < 20100 || number >= 20200) {
+		snprintf(error, error_size, "it is not LuaJIT 2.1");
+		return false;
+	}
+	return true;
+}
+
+/* Type and function-id bytes of a thread tell how wide references are. */
+static bool find_width(struct probe *probe, char *error, size_t error_size)
+{
+	uint8_t head[16];
+	bool wide, narrow;
+	if (probe_read(probe->L, head, sizeof head) != sizeof head) {
+		snprintf(error, error_size, "its lua_State cannot be read");
+		return false;
+	}
+	wide = head[9] == VM_GCT_THREAD && head[10] == 1 && head[11] <= 4;
+	narrow = head[5] == VM_GCT_THREAD && head[6] == 1 && head[7] <= 4;
+	if (wide == narrow) {
+		snprintf(error, error_size,
+			 "its lua_State has no known header");
+		return false;
+	}
+	probe->gc64 = wide;
+	return true;
+}
+
+/*
+ * global_State hangs off lua_State; the allocator's two words, which the API
+ * tells, say that it is the right one.
+ */
+static bool find_global(struct probe *probe, char *error, size_t error_size)
+{
+	uint8_t reference[8], start[PROBE_GLOBAL_SIZE];
+	int i, found = 0;
+	probe_read((char *)probe->L + (probe->gc64 ? 16 : 8), reference, 8);
+	probe->global = (uint8_t *)probe_ref(probe->gc64, reference);
+	probe->global_readable =
+		read_some(probe->global, start, PROBE_GLOBAL_SIZE);
+	if (probe->global_readable < PROBE_GLOBAL_SIZE) {
+		snprintf(error, error_size, "its global_State was not found");
+		return false;
+	}
+	for (i = 0; i < ALLOCF_REACH; i += 8) {
+		if (probe_u64(start + i) != (uintptr_t)probe->alloc ||
+		    probe_u64(start + i + 8) != (uintptr_t)probe->alloc_ud)
+			continue;
+		probe->allocf_offset = i;
+		found++;
+	}
+	if (found != 1) {
+		snprintf(error, error_size,
+			 "the allocator was found %d times in global_State",
+			 found);
+		return false;
+	}
+	return true;
+}
+
+bool probe_open(struct probe *probe, char *error, size_t error_size)
+{
+	memset(probe, 0, sizeof *probe);
+	probe->armed = -1;
+	snprintf(probe->version, sizeof probe->version, "an unknown Lua");
+	snprintf(probe->chunkname, sizeof probe->chunkname, "@ljmemprof probe");
+	probe->L = luaL_newstate();
+	if (!probe->L) {
+		snprintf(error, error_size, "no scratch VM could be created");
+		return false;
+	}
+	luaL_openlibs(probe->L);
+	if (!identify(probe, error, error_size) ||
+	    !find_width(probe, error, error_size))
+		return false;
+	probe->alloc = lua_getallocf(probe->L, &probe->alloc_ud);
+	if (!find_global(probe, error, error_size))
+		return false;
+	lua_setallocf(probe->L, probe_alloc, probe);
+	if (probe_u64(probe->global + probe->allocf_offset) !=
+	    (uintptr_t)probe_alloc) {
+		snprintf(error, error_size,
+			 "the allocator's place was not confirmed");
+		return false;
+	}
+	return play_scenes(probe, error, error_size);
+}
+
+void probe_close(struct probe *probe)
+{
+	if (!probe->L)
+		return;
+	probe->armed = -1;
+	probe->watch_armed = false;
+	/* LuaJIT frees its arena whole only under its own allocator. */
+	if (probe->alloc)
+		lua_setallocf(probe->L, probe->alloc, probe->alloc_ud);
+	lua_close(probe->L);
+	probe->L = NULL;
+}

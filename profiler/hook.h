@@ -1,0 +1,19 @@
+/*
+ * hook.h - the lua_Alloc that records and passes on.
+ */
+#ifndef LJMEMPROF_HOOK_H
+#define LJMEMPROF_HOOK_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+struct recorder;
+
+/*
+ * The allocator for VMs of this width; its ud is the struct recorder. Always
+ * returns what the allocator below returns.
+ */
+lua_Alloc hook_for(bool gc64);
+
+#endif

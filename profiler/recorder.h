@@ -1,0 +1,86 @@
+/*
+ * recorder.h - one VM's recording: start, stop, fork, close, exit.
+ *
+ * Owns the buffer, the symbol tables and the file. A recorder lives as long as
+ * its hook is in the VM's allocator chain; between recordings the hook passes
+ * everything through. No function here raises or calls into Lua, but for the
+ * two API calls that read and set the allocator.
+ */
+#ifndef LJMEMPROF_RECORDER_H
+#define LJMEMPROF_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <lua.h>
+
+#include "sink.h"
+#include "symbols.h"
+#include "vm_layout.h"
+#include "wbuf.h"
+
+/* An encoded location, found again by the PC. */
+struct recorder_place {
+	const uint32_t *pc; /* NULL: empty */
+	uintptr_t proto;
+	uint8_t size;
+	uint8_t bytes[15];
+};
+
+/* A power of two; 64 KiB, enough for the allocating lines that are hot. */
+#define RECORDER_PLACES 2048
+
+struct recorder {
+	/*
+	 * recording: events are wanted. busy: the hook is at work; keeps it
+	 * from entering itself, and another thread's exit() from closing the
+	 * stream under it (see quiesce()).
+	 */
+	volatile bool recording;
+	volatile bool busy;
+	volatile bool touched; /* set by every call while not recording */
+	uintptr_t global;      /* the VM's global_State */
+	lua_Alloc alloc;       /* the allocator below us, and its ud */
+	void *alloc_ud;
+	struct wbuf out;
+	struct recorder_place *places;
+	struct vm_layout layout;
+	struct symbols symbols;
+	struct sink sink;
+	bool running;	       /* between a start and its stop */
+	bool installed;	       /* the hook is in the allocator chain */
+	int error;	       /* what ended the recording early; 0 none */
+	char *path;	       /* of the stream, while running */
+	struct recorder *next; /* all recorders of the process */
+};
+
+/* A recorder that does nothing yet; NULL without memory. */
+struct recorder *recorder_new(void);
+
+/*
+ * Starts recording the VM of L into path. The layout must have been verified
+ * for L. Returns 0 or an errno; EALREADY when running.
+ */
+int recorder_start(struct recorder *r, lua_State *L,
+		   const struct vm_layout *layout, const char *path);
+
+/*
+ * Ends the recording and completes the stream, and takes the hook out of the
+ * allocator when it is still on top. Returns 0 or the errno that made the
+ * stream incomplete; ESRCH when not running. L is NULL when the VM must not
+ * be touched.
+ */
+int recorder_stop(struct recorder *r, lua_State *L);
+
+/*
+ * The VM is closing: stops, and frees the recorder unless another allocator
+ * still passes through its hook.
+ */
+void recorder_close(struct recorder *r, lua_State *L);
+
+/* For the hook: ends the recording early, with an errno. */
+void recorder_fail(struct recorder *r, int error);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * symbols.h - prototypes, C functions and traces, each written once.
+ *
+ * A symbol goes into the stream right before the first event that needs it,
+ * and again when its address (or trace number) came to mean something else.
+ * All memory comes from malloc, never from the profiled heap.
+ */
+#ifndef LJMEMPROF_SYMBOLS_H
+#define LJMEMPROF_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "elf_names.h"
+#include "vm_layout.h"
+
+struct wbuf;
+
+/* A set of addresses: open addressing, a power of two, 0 is empty. */
+struct address_set {
+	uintptr_t *slots;
+	size_t mask, count;
+};
+
+struct trace_symbol {
+	uintptr_t trace; /* the trace that has the number; 0: none yet */
+	uintptr_t startpt, startpc;
+};
+
+struct symbols {
+	struct address_set protos;
+	struct address_set c_functions;
+	uint64_t proto_bits[64];     /* a Bloom filter before protos */
+	struct trace_symbol *traces; /* by number */
+	size_t trace_count;
+	struct elf_names names;
+};
+
+/* Returns false without memory. */
+bool symbols_open(struct symbols *s);
+void symbols_free(struct symbols *s);
+
+/*
+ * These write the symbol if it is new. The address must be that of a live
+ * prototype, a C function, a live trace. Return false without memory.
+ */
+bool symbols_see_proto(struct symbols *s, struct wbuf *out,
+		       const struct vm_layout *y, uintptr_t proto);
+bool symbols_see_c(struct symbols *s, struct wbuf *out, uintptr_t function);
+bool symbols_see_trace(struct symbols *s, struct wbuf *out,
+		       const struct vm_layout *y, uint32_t number,
+		       uintptr_t trace);
+
+/* Forgets a prototype whose memory is freed; true if it was one. */
+bool symbols_forget_proto(struct symbols *s, uintptr_t address);
+
+static inline uint64_t address_hash(uintptr_t address)
+{
+	uint64_t x = address * 0x9e3779b97f4a7c15;
+	return x ^ x >> 32;
+}
+
+/* false: certainly not a prototype that was seen. */
+static inline bool symbols_may_be_proto(const struct symbols *s,
+					uintptr_t address)
+{
+	uint64_t h = address_hash(address) >> 8;
+	return s->proto_bits[h >> 6 & 63] >> (h & 63) & 1;
+}
+
+/* true: the trace's symbol is in the stream and means this trace. */
+static inline bool symbols_knows_trace(const struct symbols *s, uint32_t number,
+				       uintptr_t trace, uintptr_t startpt,
+				       uintptr_t startpc)
+{
+	const struct trace_symbol *t = &s->traces[number];
+	return number < s->trace_count && t->trace == trace &&
+	       t->startpt == startpt && t->startpc == startpc;
+}
+
+#endif

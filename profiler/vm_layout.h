@@ -1,0 +1,90 @@
+/*
+ * vm_layout.h - where an unmodified LuaJIT keeps what the recorder reads.
+ *
+ * No table of versions: the layout is measured in a scratch VM of the same
+ * process and library, in situations that are known, and is taken only when
+ * exactly one place fits every situation (vm_probe.h takes the photographs).
+ * Then the frame walker is tried out in the scratch VM against lines that the
+ * debug API names. Whatever is not certain is an error, never a guess.
+ */
+#ifndef LJMEMPROF_VM_LAYOUT_H
+#define LJMEMPROF_VM_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+/* Byte offsets, unless said otherwise. */
+struct vm_layout {
+	bool gc64;    /* references are 8 bytes wide, else 4 */
+	bool has_jit; /* compiles traces: jit_base and trace_* are valid */
+
+	/* In global_State. */
+	int32_t g_allocf;   /* lua_Alloc, and its ud right after it */
+	int32_t g_vmstate;  /* int32_t: below 0 a state, above 0 a trace */
+	int32_t g_cur_L;    /* reference: the running thread */
+	int32_t g_jit_base; /* reference: non-zero on a trace */
+	int32_t g_trace;    /* pointer: array of references to traces */
+
+	/* In lua_State. */
+	int32_t l_glref;  /* reference: global_State */
+	int32_t l_base;	  /* pointer: base of the running function */
+	int32_t l_stack;  /* reference: bottom of the stack */
+	int32_t l_cframe; /* pointer: C frame, two low bits are flags */
+
+	/* In the C frame of the interpreter. */
+	int32_t cf_L;	 /* reference: the thread */
+	int32_t cf_pc;	 /* reference: the instruction after the running one */
+	int32_t cf_prev; /* pointer: the C frame below */
+	int32_t cf_nres; /* int32_t: results wanted; below 0: a cpcall */
+
+	/* In a function. */
+	int32_t fn_ffid; /* byte: 0 Lua, 1 C, above: built-in */
+	int32_t fn_pc;	 /* reference: first instruction */
+	int32_t fn_c;	 /* pointer: the lua_CFunction */
+
+	/* In a prototype. */
+	int32_t pt_size;      /* its header; the instructions follow */
+	int32_t pt_sizebc;    /* uint32_t: number of instructions */
+	int32_t pt_chunkname; /* reference: string */
+	int32_t pt_firstline; /* int32_t, and the number of lines after it */
+	int32_t pt_lineinfo;  /* reference: line per instruction, or 0 */
+	int32_t str_data;     /* in a string: the text */
+
+	/* In a trace. */
+	int32_t trace_startpt; /* reference: prototype where it starts */
+	int32_t trace_startpc; /* reference: instruction where it starts */
+
+	/* Values of vmstate. */
+	int32_t state_c;
+	int32_t state_gc;
+};
+
+/* Fixed for all of LuaJIT 2.1. */
+enum vm_layout_constants {
+	VM_GCT_THREAD = 6, /* type byte in an object's header */
+	VM_GCT_PROTO = 7,
+	VM_GCT_FUNC = 8,
+	VM_GCT_TRACE = 9,
+};
+
+/*
+ * Measures the layout of the LuaJIT that this process runs.
+ *
+ * version: what was found, such as "LuaJIT 2.1.0-beta3"; always set.
+ * Returns true, or false with a sentence in error.
+ * Cost: a few milliseconds and a VM that is closed again. Thread-safe.
+ */
+bool vm_layout_measure(struct vm_layout *layout, char *version,
+		       size_t version_size, char *error, size_t error_size);
+
+/*
+ * Checks the layout against the VM of L, from a C function that runs on L,
+ * without changing it. Returns true, or false with a sentence in error.
+ */
+bool vm_layout_verify(const struct vm_layout *layout, lua_State *L, char *error,
+		      size_t error_size);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * vm_probe.h - photographs of a scratch LuaJIT VM in known situations.
+ *
+ * A scene is a moment at which it is known what the VM is doing: inside a C
+ * function, in Lua code, on a trace. A photograph is a copy of what can be
+ * reached then. vm_layout.c looks for the places that fit all of them.
+ */
+#ifndef LJMEMPROF_VM_PROBE_H
+#define LJMEMPROF_VM_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+enum probe_scene {
+	PROBE_C,	    /* in a C function, main thread */
+	PROBE_C_COROUTINE,  /* in a C function, in a coroutine */
+	PROBE_C_COROUTINE2, /* the same, other number of arguments */
+	PROBE_C_ALLOC,	    /* a C function allocates */
+	PROBE_LUA,	    /* Lua code allocates, main thread */
+	PROBE_LUA_COROUTINE,
+	PROBE_BUILTIN, /* an assembler built-in allocates */
+	PROBE_GC,      /* the collector frees */
+	PROBE_CALL,    /* in a C function called through lua_pcall */
+	PROBE_CALL2,   /* the same, called from within PROBE_CALL */
+	PROBE_TRACE,   /* compiled code allocates */
+	PROBE_SCENES,
+};
+
+/* Results wanted by the lua_pcall of PROBE_CALL; one more of PROBE_CALL2. */
+#define PROBE_CALL_RESULTS 40
+
+#define PROBE_GLOBAL_SIZE 2048
+#define PROBE_STATE_SIZE  192
+#define PROBE_FRAME_SIZE  160
+#define PROBE_FRAMES	  4
+#define PROBE_STACK_SIZE  4096
+
+struct probe_photo {
+	bool taken;
+	lua_State *L;  /* the running thread */
+	int arguments; /* lua_gettop() in C scenes */
+	const void
+		*function; /* running C function, or Lua function that arms */
+	int line;	   /* line that armed the scene */
+	uint8_t global[PROBE_GLOBAL_SIZE];
+	uint8_t state[PROBE_STATE_SIZE];
+	struct {
+		int offset;	   /* in state: points to the C stack */
+		uintptr_t address; /* where to, flags removed */
+		uint8_t bytes[PROBE_FRAME_SIZE];
+	} frames[PROBE_FRAMES];
+	int frame_count;
+	int stack_offset; /* in state: points to the Lua stack; -1 unknown */
+	uintptr_t stack;  /* bottom of the Lua stack */
+	uint8_t stack_bytes[PROBE_STACK_SIZE];
+	size_t stack_size; /* bytes copied */
+};
+
+/* A function whose figures are known from jit.util. */
+struct probe_function {
+	const void *address;
+	int first_line, last_line;
+	int instructions;
+	int lines[64]; /* of instruction 1, 2, ... */
+	int trace;     /* number of the trace that starts in it; 0 none */
+};
+
+struct probe {
+	lua_State *L; /* the scratch VM */
+	lua_Alloc alloc;
+	void *alloc_ud;
+	bool gc64;
+	uint8_t *global; /* the global_State */
+	size_t global_readable;
+	int allocf_offset;
+	char version[64];
+	char chunkname[32];
+	bool has_jit;
+	struct probe_photo photo[PROBE_SCENES];
+	/* functions[0] plain; [1] and [2] hold compiled loops */
+	struct probe_function functions[3];
+	/* armed: the next allocation but skip is taken as this scene */
+	int armed, skip;
+	/* Set while a trial runs: sees the next allocation of each step. */
+	void (*watch)(void *arg, struct probe *probe);
+	void *watch_arg;
+	bool watch_armed;
+	int watch_line;
+	const void *watch_function;
+};
+
+/*
+ * Reads n bytes of this process that may be unmapped. Returns how many were
+ * readable. Does not raise a signal.
+ */
+size_t probe_read(const void *address, void *out, size_t n);
+
+/* Little helpers for photographs. */
+uint64_t probe_u64(const uint8_t *p);
+uint32_t probe_u32(const uint8_t *p);
+/* A reference: 8 bytes with gc64, else 4. */
+uint64_t probe_ref(bool gc64, const uint8_t *p);
+
+/* The lua_CFunction that runs in the scenes PROBE_C* and PROBE_CALL. */
+uintptr_t probe_shoot_address(void);
+
+/*
+ * Creates the scratch VM and plays all scenes. Returns true, or false with a
+ * sentence in error; version is set in either case. The caller closes it.
+ */
+bool probe_open(struct probe *probe, char *error, size_t error_size);
+void probe_close(struct probe *probe);
+
+/*
+ * Runs a Lua program of many known allocations; before each, watch is called
+ * from inside the allocator with watch_line and watch_function set to what
+ * the debug API names. Returns false with a sentence when it fails to run.
+ */
+bool probe_trial(struct probe *probe,
+		 void (*watch)(void *arg, struct probe *probe), void *arg,
+		 char *error, size_t error_size);
+
+#endif
