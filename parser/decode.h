@@ -25,7 +25,7 @@ enum decode_result {
 	DECODE_MORE,
 	/* The closing byte was taken; in->pos is the first byte after it. */
 	DECODE_END,
-	/* in->pos is the first byte of the bad item; decoder->error says why. */
+	/* in->pos is the bad item's first byte; decoder->error says why. */
 	DECODE_CORRUPT,
 };
 
@@ -37,7 +37,8 @@ struct decode_input {
 };
 
 /*
- * One event. Addresses are as the stream has them. For a symbol:
+ * One event. Addresses are as the stream has them. address is that of the
+ * prototype or C function, or the trace number; 0 for internal. For a symbol:
  * source is LJM_SOURCE_LUA, _C or _TRACE, address the address it names (the
  * trace number of a trace), line the first line of a prototype or the line
  * where a trace starts.
@@ -45,7 +46,7 @@ struct decode_input {
 struct decode_event {
 	uint8_t kind;	  /* enum ljm_kind */
 	uint8_t source;	  /* enum ljm_source */
-	uint64_t address; /* prototype, C function or trace number; 0 internal */
+	uint64_t address; /* see above */
 	uint64_t line;	  /* of source Lua and of symbols; else 0 */
 	union {
 		struct {
@@ -55,8 +56,9 @@ struct decode_event {
 			uint64_t new_size;
 		};
 		struct {
-			const char *name; /* Lua, C: borrowed from the input, */
-			uint64_t name_size; /* not terminated; bytes */
+			/* Lua, C: borrowed from the input, not terminated. */
+			const char *name;
+			uint64_t name_size;	/* bytes */
 			uint64_t start_address; /* trace: where it starts */
 			uint64_t unused;
 		};

@@ -1,1 +1,200 @@
-/* stub */
+/*
+ * live.c - growth of and removal from the table of live blocks.
+ */
+#include "live.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Small parts grow fast and stay roomy: they are in the cache anyway. */
+#define FIRST_CAP 64u
+#define SMALL_CAP 4096u
+
+/* Memory that goes back to the system when a part has outgrown it. */
+#define MAPPED_SIZE (64u << 10)
+
+/* What a part without memory points to: one free slot, never filled. */
+static struct live_entry no_entries[1];
+
+static void *take_zeroed(size_t size)
+{
+	void *p;
+
+	if (size < MAPPED_SIZE)
+		return calloc(1, size);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void give_back(void *p, size_t size)
+{
+	if (size < MAPPED_SIZE)
+		free(p);
+	else if (p != NULL)
+		munmap(p, size);
+}
+
+static void drop_part(struct live_part *p)
+{
+	if (p->entries != no_entries)
+		give_back(p->entries, p->cap * sizeof(*p->entries));
+	give_back(p->history, p->cap * sizeof(*p->history));
+	*p = (struct live_part){.entries = no_entries, .cap = 1};
+}
+
+void live_init(struct live *l, bool with_history)
+{
+	memset(l, 0, sizeof(*l));
+	l->seed = hash_seed();
+	l->with_history = with_history;
+	for (unsigned i = 0; i < LIVE_PARTS; i++)
+		l->parts[i] =
+			(struct live_part){.entries = no_entries, .cap = 1};
+}
+
+void live_clear(struct live *l)
+{
+	for (unsigned i = 0; i < LIVE_PARTS; i++)
+		drop_part(&l->parts[i]);
+	free(l->bigs);
+	l->bigs = NULL;
+	l->big_count = l->big_cap = l->big_free = 0;
+}
+
+/* Copies all entries; in order of home, so both sides are walked once. */
+static void refill(struct live *l, struct live_part *to,
+		   const struct live_part *from)
+{
+	for (uint32_t i = 0; i < from->cap; i++) {
+		const struct live_entry *const e = &from->entries[i];
+		uint32_t at;
+
+		if (e->address == 0)
+			continue;
+		at = live_home(live_hash(l, e->address), to->cap);
+		while (to->entries[at].address != 0)
+			at = at + 1 == to->cap ? 0 : at + 1;
+		to->entries[at] = *e;
+		if (l->with_history)
+			to->history[at] = from->history[i];
+		to->count++;
+	}
+}
+
+static bool grow_part(struct live *l, struct live_part *p)
+{
+	struct live_part larger = {0};
+
+	if (p->entries == no_entries)
+		larger.cap = FIRST_CAP;
+	else if (p->cap < SMALL_CAP)
+		larger.cap = p->cap * 4;
+	else if (p->cap <= UINT32_MAX / 3 * 2)
+		larger.cap = p->cap + p->cap / 2;
+	else
+		return false;
+	larger.limit = larger.cap / 4 * 3;
+	larger.entries = take_zeroed(larger.cap * sizeof(*larger.entries));
+	if (larger.entries == NULL)
+		return false;
+	if (l->with_history) {
+		larger.history =
+			take_zeroed(larger.cap * sizeof(*larger.history));
+		if (larger.history == NULL) {
+			give_back(larger.entries,
+				  larger.cap * sizeof(*larger.entries));
+			return false;
+		}
+	}
+	refill(l, &larger, p);
+	drop_part(p);
+	*p = larger;
+	return true;
+}
+
+static bool grow_bigs(struct live *l)
+{
+	const uint64_t cap = (uint64_t)l->big_cap + l->big_cap / 2 + 16;
+	uint64_t *larger;
+
+	if (cap > UINT32_MAX)
+		return false;
+	larger = realloc(l->bigs, cap * sizeof(*larger));
+	if (larger == NULL)
+		return false;
+	l->bigs = larger;
+	l->big_cap = (uint32_t)cap;
+	return true;
+}
+
+bool live_reserve_slow(struct live *l, uint64_t hash, uint64_t size)
+{
+	struct live_part *const p = live_part(l, hash);
+
+	if (p->count >= p->limit && !grow_part(l, p))
+		return false;
+	return size < LIVE_SIZE_BIG || l->big_free != l->big_count ||
+	       l->big_count < l->big_cap || grow_bigs(l);
+}
+
+void live_fill_big(struct live *l, struct live_entry *e, uint64_t size)
+{
+	const uint32_t at = l->big_free;
+
+	if (at == l->big_count)
+		l->big_free = ++l->big_count;
+	else
+		l->big_free = (uint32_t)l->bigs[at];
+	l->bigs[at] = size;
+	e->size = at;
+	e->owner |= LIVE_BIG;
+}
+
+static void forget_size(struct live *l, const struct live_entry *e)
+{
+	if (!(e->owner & LIVE_BIG))
+		return;
+	l->bigs[e->size] = l->big_free;
+	l->big_free = e->size;
+}
+
+void live_replace(struct live *l, struct live_entry *e, uint64_t size,
+		  uint32_t owner)
+{
+	forget_size(l, e);
+	live_fill(l, e, e->address, size, owner);
+}
+
+void live_remove(struct live *l, uint64_t hash, struct live_entry *e)
+{
+	struct live_part *const p = live_part(l, hash);
+	struct live_entry *const end = p->entries + p->cap;
+	struct live_entry *hole = e, *next = e;
+
+	forget_size(l, e);
+	for (;;) {
+		const struct live_entry *home;
+		ptrdiff_t to_hole, to_home;
+
+		if (++next == end)
+			next = p->entries;
+		if (next->address == 0)
+			break;
+		/* An entry may move up to the hole, not above its home. */
+		home = p->entries +
+		       live_home(live_hash(l, next->address), p->cap);
+		to_hole = next - hole + (next < hole ? p->cap : 0);
+		to_home = next - home + (next < home ? p->cap : 0);
+		if (to_home < to_hole)
+			continue;
+		*hole = *next;
+		if (l->with_history)
+			p->history[hole - p->entries] =
+				p->history[next - p->entries];
+		hole = next;
+	}
+	hole->address = 0;
+	p->count--;
+}

@@ -35,7 +35,7 @@ enum model_site_kind {
  */
 struct model_figures {
 	uint64_t alloc_events, alloc_bytes;
-	uint64_t realloc_events;    /* all that succeeded, new block or not */
+	uint64_t realloc_events; /* all that succeeded, new block or not */
 	uint64_t realloc_new_bytes;
 	uint64_t realloc_old_bytes; /* old blocks, seen */
 	uint64_t free_events;	    /* of seen blocks */
@@ -111,8 +111,7 @@ struct model_life {
 	uint64_t address, size;
 	uint64_t born_event;  /* numbered from 1; 0: before the recording */
 	uint64_t died_event;  /* 0: alive at the end */
-	uint64_t realloc_of;  /* born_event of the life this one continues; */
-			      /* 0: none, or not seen */
+	uint64_t realloc_of;  /* born_event of the life it continues, or 0 */
 	uint32_t born_site;   /* index; MODEL_NO_SITE when born_event is 0 */
 	uint32_t died_site;   /* index; MODEL_NO_SITE when alive */
 	bool born_by_realloc; /* began by a realloc, whatever the old block */

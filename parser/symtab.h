@@ -1,0 +1,54 @@
+/*
+ * symtab.h - the symbols of a stream, as of now.
+ *
+ * Lua prototypes by address, C functions by the nearest address at or below,
+ * traces by number. A symbol replaces the one before at its address. Writers
+ * of format 3 repeat thousands of unchanged symbols all the time: that costs
+ * a look-up and a comparison, and leaves the epoch alone.
+ */
+#ifndef MEMPARSE_SYMTAB_H
+#define MEMPARSE_SYMTAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addrmap.h"
+#include "decode.h"
+#include "model.h"
+#include "names.h"
+
+struct symtab_trace {
+	uint64_t start_address;
+	uint64_t line;
+};
+
+struct symtab {
+	struct addrmap lua; /* to a number of names */
+	struct addrmap c;   /* the same */
+	struct addrset c_order;
+	struct addrmap traces; /* to an index of trace */
+	struct symtab_trace *trace;
+	uint32_t trace_count, trace_cap;
+	uint64_t epoch; /* grows whenever a location may resolve differently */
+};
+
+/* Zeroed memory is an empty table. Back to that; the epoch goes on. */
+void symtab_clear(struct symtab *t);
+
+/*
+ * Applies an event of kind symbol; its name is copied into n. False without
+ * memory.
+ */
+bool symtab_define(struct symtab *t, struct names *n,
+		   const struct decode_event *e);
+
+/*
+ * Describes the site of a location: source is an enum ljm_source, address a
+ * trace's number for LJM_SOURCE_TRACE. Fills all of *site but its figures,
+ * which are zero; names belong to n. O(log n) of the C symbols.
+ */
+void symtab_resolve(const struct symtab *t, const struct names *n,
+		    unsigned source, uint64_t address, uint64_t line,
+		    struct model_site *site);
+
+#endif
