@@ -1,0 +1,22 @@
+-- heap_over_time - How large was the heap as the recording went on?
+--
+-- Blocks whose birth was recorded, at no more than 1,024 moments.
+--
+-- event            the event after which this was so
+-- blocks           the blocks alive
+-- bytes            their bytes
+-- change           how much more that is than in the row before
+-- peak_percent     the bytes as a part of the recording's peak
+-- allocated_bytes  the bytes that blocks begun since the row before took
+SELECT
+  h.event,
+  h.live_blocks AS blocks,
+  h.live_bytes AS bytes,
+  h.live_bytes - lag(h.live_bytes, 1, 0) OVER (ORDER BY h.event) AS change,
+  round(100.0 * h.live_bytes / nullif(p.peak_bytes, 0), 1) AS peak_percent,
+  h.begun_bytes - lag(h.begun_bytes, 1, 0) OVER (ORDER BY h.event)
+    AS allocated_bytes
+FROM heap_sample AS h
+JOIN profile AS p ON p.profile_id = h.profile_id
+WHERE h.profile_id = coalesce(:profile, (SELECT max(profile_id) FROM profile))
+ORDER BY h.event;

@@ -1,0 +1,255 @@
+-- tables.sql - where the facts are kept.
+--
+-- Ask the views of views.sql, not these tables: the views stay, the tables may
+-- change for speed. A line of a program is a site, a block's life is a row of
+-- allocation_data, a recording is a profile, and one file holds many profiles.
+--
+-- Sizes are bytes. Events are numbered from 1 within their profile. Addresses
+-- are the 64 bits of the address as a signed integer: print them with
+-- printf('%#x', address).
+
+PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
+PRAGMA user_version = 1;
+
+-- One row is one recording that was stored, and what was found in it.
+CREATE TABLE profile_data (
+  -- The number of the profile, which is never given to another one.
+  profile_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  -- The stream's file name as it was given to memparse.
+  source TEXT NOT NULL,
+  -- The version of memparse that stored the profile.
+  memparse_version TEXT NOT NULL,
+  -- When the profile was stored, in seconds since 1970 in UTC.
+  stored_at_s INTEGER NOT NULL,
+  -- The version of the stream's symbol table, NULL if none was read.
+  symtab_version INTEGER,
+  -- The version of the stream's events, NULL if none was read.
+  events_version INTEGER,
+  -- 1 if the stream was read up to its closing byte, else 0.
+  complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+  -- The bytes of the stream that are stored here, decompressed.
+  end_offset INTEGER NOT NULL,
+  -- Why reading stopped at end_offset, NULL if the stream is complete.
+  end_reason TEXT,
+  -- 1 if the rows of single blocks were left out, else 0.
+  summary INTEGER NOT NULL CHECK (summary IN (0, 1)),
+  -- The first allocation_id of the profile, NULL with summary.
+  first_allocation_id INTEGER,
+  -- The first allocation_id of a block alive at the end, NULL with summary.
+  first_live_id INTEGER,
+  -- The allocation_id after the profile's last one, NULL with summary.
+  end_allocation_id INTEGER,
+  -- The allocations, reallocations and frees in the stream, failed ones too.
+  events INTEGER NOT NULL,
+  -- The allocations that succeeded.
+  alloc_events INTEGER NOT NULL,
+  -- The bytes of the blocks that the allocations began.
+  alloc_bytes INTEGER NOT NULL,
+  -- The reallocations that succeeded.
+  realloc_events INTEGER NOT NULL,
+  -- The new sizes of the reallocations, added up.
+  realloc_new_bytes INTEGER NOT NULL,
+  -- The old sizes of the reallocations of blocks whose birth was recorded.
+  realloc_old_bytes INTEGER NOT NULL,
+  -- The frees of blocks whose birth was recorded.
+  free_events INTEGER NOT NULL,
+  -- The bytes that these frees gave back.
+  free_bytes INTEGER NOT NULL,
+  -- The frees of blocks born before the recording.
+  earlier_free_events INTEGER NOT NULL,
+  -- The bytes that frees of blocks born before the recording gave back.
+  earlier_free_bytes INTEGER NOT NULL,
+  -- The reallocations, also in realloc_events, of blocks born earlier.
+  earlier_realloc_events INTEGER NOT NULL,
+  -- The old sizes of the reallocations of blocks born earlier.
+  earlier_realloc_bytes INTEGER NOT NULL,
+  -- The attempts to allocate or reallocate that got nothing.
+  failed_events INTEGER NOT NULL,
+  -- The bytes that the failed attempts asked for.
+  failed_bytes INTEGER NOT NULL,
+  -- The lives of blocks begun, by an allocation or a reallocation.
+  born_blocks INTEGER NOT NULL,
+  -- The lives begun in the recording that ended in it.
+  ended_blocks INTEGER NOT NULL,
+  -- The bytes of the lives that ended.
+  ended_bytes INTEGER NOT NULL,
+  -- The blocks alive at the end.
+  live_blocks INTEGER NOT NULL,
+  -- The bytes of the blocks alive at the end.
+  live_bytes INTEGER NOT NULL,
+  -- The most bytes of recorded blocks that were alive at once.
+  peak_bytes INTEGER NOT NULL,
+  -- The first event after which peak_bytes were alive, NULL if none were.
+  peak_event INTEGER,
+  -- The events that contradict earlier ones.
+  conflict_events INTEGER NOT NULL,
+  -- The first of the contradicting events, NULL if there is none.
+  first_conflict_event INTEGER,
+  -- The lives that ended because another block was born at their address.
+  replaced_blocks INTEGER NOT NULL,
+  -- The bytes of the replaced lives, part of ended_bytes.
+  replaced_bytes INTEGER NOT NULL,
+  -- The last free by the garbage collector, NULL if there was none.
+  last_collector_free_event INTEGER,
+  -- The bytes of the lives begun after the collector's last free.
+  begun_bytes_since_collector INTEGER NOT NULL
+) STRICT;
+
+-- One row is a label that a person gave to a profile.
+CREATE TABLE label_data (
+  -- The profile that bears the label.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- What the label tells, such as build.
+  key TEXT NOT NULL,
+  -- What it says for this profile, such as 1234.
+  value TEXT NOT NULL,
+  PRIMARY KEY (profile_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- One row is a warning that was given when a profile was stored.
+CREATE TABLE warning_data (
+  -- The profile it is about.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- Its place among the warnings of the profile, from 1.
+  number INTEGER NOT NULL,
+  -- What it says.
+  text TEXT NOT NULL,
+  PRIMARY KEY (profile_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- One row is the name of a chunk of Lua code, or its text if that is the name.
+CREATE TABLE chunk_data (
+  -- The number of the chunk, unique in the database.
+  chunk_id INTEGER PRIMARY KEY,
+  -- The profile it occurs in.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- N of function_alias_N for a text of several lines, else NULL.
+  alias INTEGER,
+  -- The name in printable UTF-8, other bytes as \xNN, newlines kept.
+  text TEXT NOT NULL,
+  -- The name's bytes as recorded where text differs from them, else NULL.
+  raw BLOB
+) STRICT;
+
+-- One row is a place in the program that prints as one name, in one profile.
+CREATE TABLE site_data (
+  -- The number of the site, unique in the database.
+  site_id INTEGER PRIMARY KEY,
+  -- The profile it belongs to.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The name as reports print it.
+  name TEXT NOT NULL,
+  -- One of internal, lua, c, unknown (an address without a symbol), trace.
+  kind TEXT NOT NULL
+    CHECK (kind IN ('internal', 'lua', 'c', 'unknown', 'trace')),
+  -- The chunk of a Lua line, or of the line where a trace starts, else NULL.
+  chunk_id INTEGER REFERENCES chunk_data,
+  -- The line in the chunk, or the line where a trace starts, else NULL.
+  line INTEGER,
+  -- The name of the C function in printable UTF-8, else NULL.
+  symbol TEXT,
+  -- The symbol's bytes as recorded where symbol differs from them, else NULL.
+  symbol_raw BLOB,
+  -- The address of the C function or of the unknown place, else NULL.
+  address INTEGER,
+  -- The number of the trace of compiled code, else NULL.
+  trace_number INTEGER,
+  -- The allocations by this site that succeeded.
+  alloc_events INTEGER NOT NULL,
+  -- The bytes of the blocks that these allocations began.
+  alloc_bytes INTEGER NOT NULL,
+  -- The reallocations by this site that succeeded.
+  realloc_events INTEGER NOT NULL,
+  -- The new sizes of these reallocations.
+  realloc_new_bytes INTEGER NOT NULL,
+  -- The old sizes of those whose old block's birth was recorded.
+  realloc_old_bytes INTEGER NOT NULL,
+  -- The frees by this site of blocks whose birth was recorded.
+  free_events INTEGER NOT NULL,
+  -- The bytes that these frees gave back.
+  free_bytes INTEGER NOT NULL,
+  -- The frees by this site of blocks born before the recording.
+  earlier_free_events INTEGER NOT NULL,
+  -- The bytes that those frees gave back.
+  earlier_free_bytes INTEGER NOT NULL,
+  -- The reallocations, also in realloc_events, of blocks born earlier.
+  earlier_realloc_events INTEGER NOT NULL,
+  -- The old sizes of the reallocations of blocks born earlier.
+  earlier_realloc_bytes INTEGER NOT NULL,
+  -- The attempts by this site that got nothing.
+  failed_events INTEGER NOT NULL,
+  -- The bytes that the failed attempts asked for.
+  failed_bytes INTEGER NOT NULL,
+  -- The lives of blocks that this site began.
+  born_blocks INTEGER NOT NULL,
+  -- The lives begun by this site that ended, whoever ended them.
+  ended_blocks INTEGER NOT NULL,
+  -- The bytes of the lives begun by this site that ended.
+  ended_bytes INTEGER NOT NULL,
+  -- The blocks of this site alive at the end.
+  live_blocks INTEGER NOT NULL,
+  -- The bytes of the blocks of this site alive at the end.
+  live_bytes INTEGER NOT NULL,
+  -- The event at which this site first began a life, NULL if it never did.
+  first_event INTEGER,
+  -- The event at which this site last began a life, NULL if it never did.
+  last_event INTEGER
+) STRICT;
+
+-- One row counts the lives begun by one site that another, or the same, ended.
+CREATE TABLE site_override_data (
+  -- The profile of both sites.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The site that ended the lives.
+  by_site_id INTEGER NOT NULL REFERENCES site_data,
+  -- The site that had begun them.
+  of_site_id INTEGER NOT NULL REFERENCES site_data,
+  -- 1 if reallocations ended the lives, 0 if frees did.
+  by_realloc INTEGER NOT NULL CHECK (by_realloc IN (0, 1)),
+  -- How many lives it were.
+  blocks INTEGER NOT NULL,
+  -- Their bytes.
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (profile_id, by_site_id, of_site_id, by_realloc)
+) STRICT, WITHOUT ROWID;
+
+-- One row is the state of the heap at one moment, at most 1,024 a profile.
+CREATE TABLE heap_sample_data (
+  -- The profile whose heap it is.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The event just after which this was the state.
+  event INTEGER NOT NULL,
+  -- The recorded blocks that were alive.
+  live_blocks INTEGER NOT NULL,
+  -- The bytes of the recorded blocks that were alive.
+  live_bytes INTEGER NOT NULL,
+  -- The bytes of all lives begun so far.
+  begun_bytes INTEGER NOT NULL,
+  PRIMARY KEY (profile_id, event)
+) STRICT, WITHOUT ROWID;
+
+-- One row is the life of one block, from a birth to an end.
+--
+-- The rows of a profile stand together, lives in the order of their ends and
+-- those alive at the end last: profile_data has the ranges, which makes a
+-- column for the profile and an index on it unnecessary.
+CREATE TABLE allocation_data (
+  -- The number of the life, unique in the database.
+  allocation_id INTEGER PRIMARY KEY,
+  -- The site that began the life, NULL if that was before the recording.
+  site_id INTEGER,
+  -- The site that ended the life, NULL if the block is alive at the end.
+  died_site_id INTEGER,
+  -- The event that began the life, NULL if that was before the recording.
+  born_event INTEGER,
+  -- The event that ended the life, NULL if the block is alive at the end.
+  died_event INTEGER,
+  -- The born_event of the life that a reallocation continued here, or NULL.
+  realloc_of INTEGER,
+  -- The address of the block.
+  address INTEGER NOT NULL,
+  -- The size of the block.
+  size INTEGER NOT NULL,
+  -- The sum of 1: born by a realloc, 2: died by a realloc, 4: was replaced.
+  how INTEGER NOT NULL
+) STRICT;
