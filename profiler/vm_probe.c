@@ -449,6 +449,15 @@ static void push_scene_numbers(lua_State *L)
 	}
 }
 
+/* The first line of the error message on top of the stack. */
+static void take_error(lua_State *L, const char *what, char *error,
+		       size_t error_size)
+{
+	const char *text = lua_tostring(L, -1);
+	snprintf(error, error_size, "%s: %.*s", what,
+		 (int)strcspn(text ? text : "", "\n"), text ? text : "");
+}
+
 static bool play_scenes(struct probe *probe, char *error, size_t error_size)
 {
 	static const lua_CFunction functions[] = {
@@ -459,7 +468,7 @@ static bool play_scenes(struct probe *probe, char *error, size_t error_size)
 	lua_State *L = probe->L;
 	size_t i, n = sizeof functions / sizeof *functions;
 	if (luaL_loadbuffer(L, scenes, sizeof scenes - 1, probe->chunkname)) {
-		snprintf(error, error_size, "probe: %s", lua_tostring(L, -1));
+		take_error(L, "probe", error, error_size);
 		return false;
 	}
 	push_scene_numbers(L);
@@ -467,7 +476,7 @@ static bool play_scenes(struct probe *probe, char *error, size_t error_size)
 		push_function(probe, functions[i]);
 	/* What it returns stays on the stack, so that nothing moves. */
 	if (lua_pcall(L, (int)n + 1, LUA_MULTRET, 0)) {
-		snprintf(error, error_size, "probe: %s", lua_tostring(L, -1));
+		take_error(L, "probe", error, error_size);
 		return false;
 	}
 	return true;
@@ -489,7 +498,7 @@ bool probe_trial(struct probe *probe,
 	}
 	probe->watch_armed = false;
 	if (!ok)
-		snprintf(error, error_size, "trial: %s", lua_tostring(L, -1));
+		take_error(L, "trial", error, error_size);
 	return ok;
 }
 

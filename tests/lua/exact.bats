@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# Every allocation is under its line, with its exact count and bytes.
+
+load helpers
+
+# Runs the program of a seed, checks each site with SQL.
+#   check_sites DATABASE EXPECTED ON_TRACE
+# ON_TRACE=1 accepts a block under a trace instead of its line.
+check_sites() {
+  sqlite3 -batch "$1" <<SQL
+.mode tabs
+CREATE TEMP TABLE expected (line INTEGER, size INTEGER, count INTEGER);
+.import $2 expected
+CREATE TEMP TABLE seen AS
+SELECT
+  e.line, e.count AS expected, count(a.size) AS count,
+  count(DISTINCT a.size) AS sizes,
+  total(s.kind = 'lua' AND s.line = e.line OR $3 AND s.kind = 'trace')
+    AS right
+FROM expected AS e
+LEFT JOIN allocation AS a
+  ON a.size BETWEEN e.size AND e.size + 47 AND a.born_by = 'alloc'
+LEFT JOIN site AS s USING (site_id)
+GROUP BY e.line, e.size;
+SELECT 'line ' || line || ': expected ' || expected || ', seen ' || count
+  || ' of ' || sizes || ' sizes, ' || right || ' in place'
+FROM seen
+WHERE count <> right OR sizes <> 1
+  OR CASE expected WHEN -1 THEN count = 0 ELSE count <> expected END;
+SELECT 'sites: ' || count(*) FROM seen;
+SQL
+}
+
+each_seed() {
+  local vm=$1 jit=$2 seed sites
+  for seed in 1 2 3 4 5 6; do
+    luajit "$BATS_TEST_DIRNAME/unique_sizes.lua" $seed p.lua p.tsv
+    echo "$jit" | cat - p.lua | sed '1N;s/\n/ /' > run.lua
+    $vm run.lua p.bin
+    rm -f p.db
+    "$BUILD/memparse" p.bin -o p.db
+    sites=$(wc -l < p.tsv)
+    check_sites p.db p.tsv $3 > result || true
+    echo "seed $seed:" && cat result
+    [ "$(cat result)" = "sites: $sites" ]
+  done
+}
+
+@test "each site has its count and bytes, JIT off, C host" {
+  each_seed "$BUILD/lua-host" "jit.off()" 0
+}
+
+@test "each site has its count and bytes, JIT off, stock luajit" {
+  stock_luajit
+  each_seed "luajit" "jit.off()" 0
+}
+
+@test "no event is lost and each is under its line or trace, JIT on, C host" {
+  each_seed "$BUILD/lua-host" "jit.opt.start('hotloop=5')" 1
+}
+
+@test "no event is lost, each under its line or trace, JIT on, stock luajit" {
+  stock_luajit
+  each_seed "luajit" "jit.opt.start('hotloop=5')" 1
+}
+
+@test "the totals equal those of an independent counting allocator" {
+  cat > count.lua <<'LUA'
+local misc = require "misc"
+local a1, b1, c1, d1, e1, f1, g1 = host.counts()
+assert(misc.memprof.start("count.bin"))
+local keep = {}
+for i = 1, 3000 do
+  keep[i % 50] = {i, "x" .. i}
+  keep[-i % 20] = host.table()
+  if i % 100 == 0 then
+    loadstring("local t = {} return function() return t end")()
+    coroutine.wrap(function() coroutine.yield({}) end)()
+  end
+end
+collectgarbage()
+assert(misc.memprof.stop())
+local a2, b2, c2, d2, e2, f2, g2 = host.counts()
+print(("%d|%d|%d|%d|%d|%d|%d"):format(a2 - a1, b2 - b1, c2 - c1, d2 - d1,
+  e2 - e1, f2 - f1, g2 - g1))
+LUA
+  for jit in off on; do
+    echo "jit.$jit()" | cat - count.lua > run.lua
+    run "$BUILD/lua-host" run.lua
+    [ "$status" = 0 ]
+    expected=$output
+    rm -f count.db && "$BUILD/memparse" count.bin -o count.db
+    seen=$(sqlite3 -batch -list count.db "SELECT alloc_events, alloc_bytes,
+      realloc_events, realloc_old_bytes + earlier_realloc_bytes,
+      realloc_new_bytes, free_events + earlier_free_events,
+      free_bytes + earlier_free_bytes FROM profile")
+    echo "jit $jit: expected $expected seen $seen"
+    [ "$seen" = "$expected" ]
+  done
+}
+
+@test "a prototype's address reused by another one gets the new name" {
+  cat > reuse.lua <<'LUA'
+local misc = require "misc"
+jit.off()
+assert(misc.memprof.start("reuse.bin"))
+for i = 1, 5000 do
+  local f = loadstring(("\n"):rep(i % 50) .. "local t = {" ..
+    ("1,"):rep(i % 97 + 1) .. "} return t", "=chunk" .. i % 97)
+  f()
+  if i % 50 == 0 then collectgarbage() end
+end
+collectgarbage()
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" reuse.lua
+  "$BUILD/memparse" reuse.bin -o reuse.db
+  # Chunk i has an array of i % 97 + 1 elements and one more: its size tells.
+  run sqlite3 -batch -list reuse.db "SELECT count(*), sum(right) FROM (
+    SELECT s.chunk = 'chunk' || (a.size / 8 - 2) OR
+      s.chunk = '=chunk' || (a.size / 8 - 2) AS right
+    FROM allocation AS a JOIN site AS s USING (site_id)
+    WHERE a.born_by = 'alloc' AND s.chunk LIKE '=chunk%' AND a.size > 400
+      AND a.size % 8 = 0)"
+  echo "$output"
+  n=${output%|*}
+  [ "$n" -gt 100 ] && [ "$n" = "${output#*|}" ]
+}

@@ -1,0 +1,255 @@
+/*
+ * host.c - a small program that embeds LuaJIT, with our module linked in.
+ *
+ *   lua-host SCRIPT [ARGUMENT...]
+ *
+ * Linked in, so that sanitizers see it without LD_PRELOAD. Under the VM lies
+ * an allocator of our own that counts: an oracle that knows nothing of the
+ * recorder. Besides misc and ljmemprof a script finds the table "host":
+ *
+ *   host.counts()   allocs, alloc bytes, reallocs, old bytes, new bytes,
+ *                   frees, free bytes; of calls that succeeded
+ *   host.wrap()     puts a counting allocator on top of what is there
+ *   host.unwrap()   takes it away again if it is on top; true if it was
+ *   host.wrapped()  calls that passed through it
+ *   host.call(f)    calls f through lua_pcall with no results
+ *   host.table()    an allocation by a C function
+ *   host.script_vm(text, argument)  runs text in a VM of its own, closes it
+ *   host.thread_vms(n, text)  the same in n threads at once, argument 1..n
+ */
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+int luaopen_misc(lua_State *L);
+int luaopen_ljmemprof(lua_State *L);
+
+struct counts {
+	uint64_t allocs, alloc_bytes;
+	uint64_t reallocs, old_bytes, new_bytes;
+	uint64_t frees, free_bytes;
+};
+
+struct allocator {
+	lua_Alloc below;
+	void *below_ud;
+	struct counts counts;
+};
+
+static void *count_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+	struct allocator *a = ud;
+	struct counts *c = &a->counts;
+	void *block = a->below(a->below_ud, ptr, osize, nsize);
+	if (nsize == 0) {
+		c->frees += ptr != NULL;
+		c->free_bytes += ptr ? osize : 0;
+	} else if (block && !ptr) {
+		c->allocs++;
+		c->alloc_bytes += nsize;
+	} else if (block) {
+		c->reallocs++;
+		c->old_bytes += osize;
+		c->new_bytes += nsize;
+	}
+	return block;
+}
+
+static struct allocator *upvalue_allocator(lua_State *L)
+{
+	return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static int host_counts(lua_State *L)
+{
+	const struct counts *c = &upvalue_allocator(L)->counts;
+	lua_pushnumber(L, (double)c->allocs);
+	lua_pushnumber(L, (double)c->alloc_bytes);
+	lua_pushnumber(L, (double)c->reallocs);
+	lua_pushnumber(L, (double)c->old_bytes);
+	lua_pushnumber(L, (double)c->new_bytes);
+	lua_pushnumber(L, (double)c->frees);
+	lua_pushnumber(L, (double)c->free_bytes);
+	return 7;
+}
+
+/* The wrapper of host.wrap(): one of the process is enough for the tests. */
+static struct allocator wrapper;
+
+static int host_wrap(lua_State *L)
+{
+	wrapper.below = lua_getallocf(L, &wrapper.below_ud);
+	lua_setallocf(L, count_alloc, &wrapper);
+	return 0;
+}
+
+static int host_unwrap(lua_State *L)
+{
+	void *ud;
+	int on_top = lua_getallocf(L, &ud) == count_alloc && ud == &wrapper;
+	if (on_top)
+		lua_setallocf(L, wrapper.below, wrapper.below_ud);
+	lua_pushboolean(L, on_top);
+	return 1;
+}
+
+static int host_wrapped(lua_State *L)
+{
+	const struct counts *c = &wrapper.counts;
+	lua_pushnumber(L, (double)(c->allocs + c->reallocs + c->frees));
+	return 1;
+}
+
+static int host_call(lua_State *L)
+{
+	lua_settop(L, 1);
+	if (lua_pcall(L, 0, 0, 0))
+		return lua_error(L);
+	return 0;
+}
+
+static int host_table(lua_State *L)
+{
+	lua_newtable(L);
+	return 1;
+}
+
+static int host_script_vm(lua_State *L);
+static int host_thread_vms(lua_State *L);
+
+static void set_function(lua_State *L, const char *name, lua_CFunction f,
+			 struct allocator *a)
+{
+	lua_pushlightuserdata(L, a);
+	lua_pushcclosure(L, f, 1);
+	lua_setfield(L, -2, name);
+}
+
+/* A VM with everything open, on a counting allocator over its own. */
+static lua_State *open_vm(struct allocator *a)
+{
+	lua_State *L = luaL_newstate();
+	if (!L)
+		return NULL;
+	luaL_openlibs(L);
+	a->below = lua_getallocf(L, &a->below_ud);
+	lua_setallocf(L, count_alloc, a);
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_pushcfunction(L, luaopen_misc);
+	lua_setfield(L, -2, "misc");
+	lua_pushcfunction(L, luaopen_ljmemprof);
+	lua_setfield(L, -2, "ljmemprof");
+	lua_pop(L, 2);
+	lua_newtable(L);
+	set_function(L, "counts", host_counts, a);
+	set_function(L, "wrap", host_wrap, a);
+	set_function(L, "unwrap", host_unwrap, a);
+	set_function(L, "wrapped", host_wrapped, a);
+	set_function(L, "call", host_call, a);
+	set_function(L, "table", host_table, a);
+	set_function(L, "script_vm", host_script_vm, a);
+	set_function(L, "thread_vms", host_thread_vms, a);
+	lua_setglobal(L, "host");
+	return L;
+}
+
+static void close_vm(lua_State *L, struct allocator *a)
+{
+	void *ud;
+	/* Left on top, it would keep LuaJIT from freeing its arena. */
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	if (lua_getallocf(L, &ud) == count_alloc && ud == a)
+		lua_setallocf(L, a->below, a->below_ud);
+	lua_close(L);
+}
+
+static int run_in_vm(const char *text, int argument)
+{
+	struct allocator a;
+	lua_State *L;
+	int failed;
+	memset(&a, 0, sizeof a);
+	L = open_vm(&a);
+	if (!L)
+		return 1;
+	failed = luaL_loadstring(L, text);
+	if (!failed) {
+		lua_pushinteger(L, argument);
+		failed = lua_pcall(L, 1, 0, 0);
+	}
+	if (failed)
+		fprintf(stderr, "VM %d: %s\n", argument, lua_tostring(L, -1));
+	close_vm(L, &a);
+	return failed;
+}
+
+static int host_script_vm(lua_State *L)
+{
+	lua_pushboolean(L, run_in_vm(luaL_checkstring(L, 1),
+				     (int)luaL_optinteger(L, 2, 0)) == 0);
+	return 1;
+}
+
+struct job {
+	pthread_t thread;
+	const char *text;
+	int argument, failed;
+};
+
+static void *run_job(void *arg)
+{
+	struct job *job = arg;
+	job->failed = run_in_vm(job->text, job->argument);
+	return NULL;
+}
+
+static int host_thread_vms(lua_State *L)
+{
+	struct job jobs[16];
+	int n = (int)luaL_checkinteger(L, 1), i, failed = 0;
+	const char *text = luaL_checkstring(L, 2);
+	luaL_argcheck(L, n >= 1 && n <= 16, 1, "1 to 16 threads");
+	for (i = 0; i < n; i++) {
+		jobs[i].text = text;
+		jobs[i].argument = i + 1;
+		if (pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]))
+			return luaL_error(L, "no thread");
+	}
+	for (i = 0; i < n; i++) {
+		pthread_join(jobs[i].thread, NULL);
+		failed |= jobs[i].failed;
+	}
+	lua_pushboolean(L, !failed);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct allocator a;
+	lua_State *L;
+	int i, failed;
+	memset(&a, 0, sizeof a);
+	L = argc > 1 ? open_vm(&a) : NULL;
+	if (!L) {
+		fprintf(stderr, "usage: lua-host SCRIPT [ARGUMENT...]\n");
+		return 2;
+	}
+	lua_newtable(L);
+	for (i = 0; i + 1 < argc; i++) {
+		lua_pushstring(L, argv[i + 1]);
+		lua_rawseti(L, -2, i);
+	}
+	lua_setglobal(L, "arg");
+	failed = luaL_loadfile(L, argv[1]) || lua_pcall(L, 0, 0, 0);
+	if (failed)
+		fprintf(stderr, "lua-host: %s\n", lua_tostring(L, -1));
+	close_vm(L, &a);
+	return failed ? 1 : 0;
+}
