@@ -1,0 +1,199 @@
+/*
+ * test_live.c - the table of live blocks against a plain array.
+ */
+#include "cmocka_all.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live.h"
+
+struct block {
+	uint64_t address; /* 0: not alive */
+	uint64_t size;
+	uint32_t owner;
+	uint64_t born;
+};
+
+/* Puts in a block, or changes the one that is there. */
+static void put(struct live *l, const struct block *b)
+{
+	const uint64_t hash = live_hash(l, b->address);
+	struct live_entry *e;
+
+	assert_true(live_reserve(l, hash, b->size));
+	e = live_probe(l, b->address, hash);
+	if (e->address == 0)
+		live_insert(l, hash, e, b->address, b->size, b->owner);
+	else
+		live_replace(l, e, b->size, b->owner);
+	if (l->with_history)
+		*live_history_of(l, hash, e) =
+			(struct live_history){b->born, ~b->born};
+}
+
+static void take(struct live *l, uint64_t address)
+{
+	const uint64_t hash = live_hash(l, address);
+	struct live_entry *const e = live_probe(l, address, hash);
+
+	assert_true(e->address == address);
+	live_remove(l, hash, e);
+}
+
+static void check(struct live *l, const struct block *b)
+{
+	const uint64_t hash = live_hash(l, b->address);
+	const struct live_entry *const e = live_probe(l, b->address, hash);
+
+	assert_true(e->address == b->address);
+	assert_true(live_size(l, e) == b->size);
+	assert_int_equal(e->owner & ~LIVE_BIG, b->owner);
+	if (l->with_history) {
+		assert_true(live_history_of(l, hash, e)->born_event == b->born);
+		assert_true(live_history_of(l, hash, e)->realloc_of ==
+			    ~b->born);
+	}
+}
+
+static uint64_t count_all(const struct live *l)
+{
+	uint64_t count = 0, entries = 0;
+
+	for (unsigned i = 0; i < LIVE_PARTS; i++) {
+		count += l->parts[i].count;
+		for (uint32_t j = 0; j < l->parts[i].cap; j++)
+			entries += l->parts[i].entries[j].address != 0;
+	}
+	assert_int_equal(count, entries);
+	return count;
+}
+
+/* Random life at random addresses; stride makes them regular. */
+static void churn(size_t blocks, uint64_t stride, bool history, uint64_t seed)
+{
+	struct block *const b = calloc(blocks, sizeof(*b));
+	uint64_t alive = 0;
+	struct live l;
+
+	assert_non_null(b);
+	live_init(&l, history);
+	for (size_t step = 0; step < blocks * 8; step++) {
+		const size_t i = next_random(&seed) % blocks;
+
+		if (b[i].address != 0 && next_random(&seed) % 3 != 0) {
+			check(&l, &b[i]);
+			take(&l, b[i].address);
+			b[i].address = 0;
+			alive--;
+			continue;
+		}
+		alive += b[i].address == 0;
+		b[i].address = stride ? (i + 1) * stride : ~(uint64_t)i;
+		b[i].size = next_random(&seed) >> (next_random(&seed) % 60 + 4);
+		b[i].owner = (uint32_t)next_random(&seed) & ~LIVE_BIG;
+		b[i].born = step;
+		put(&l, &b[i]);
+	}
+	assert_int_equal(count_all(&l), alive);
+	for (size_t i = 0; i < blocks; i++) {
+		if (b[i].address != 0) {
+			check(&l, &b[i]);
+			take(&l, b[i].address);
+		}
+	}
+	assert_int_equal(count_all(&l), 0);
+	live_clear(&l);
+	assert_int_equal(count_all(&l), 0);
+	free(b);
+}
+
+static void test_churn(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		churn(100, 16, seed % 2, seed);
+		churn(5000, 48, seed % 2, seed);
+		churn(5000, 1ull << 40, seed % 2, seed);
+		churn(3000, 0, seed % 2, seed);
+	}
+	churn(300000, 32, true, 1);
+}
+
+/* A free slot is what a search for address 0 finds, in an empty table too. */
+static void test_address_0(void **state)
+{
+	const struct block b = {.address = 16, .size = 1};
+	struct live l;
+	(void)state;
+
+	live_init(&l, false);
+	assert_true(live_probe(&l, 0, live_hash(&l, 0))->address == 0);
+	assert_true(live_probe(&l, 16, live_hash(&l, 16))->address == 0);
+	put(&l, &b);
+	assert_true(live_probe(&l, 0, live_hash(&l, 0))->address == 0);
+	live_clear(&l);
+}
+
+/* Sizes around the limit of an entry; their places are used again. */
+static void test_big_sizes(void **state)
+{
+	static const uint64_t sizes[] = {LIVE_SIZE_BIG - 1, LIVE_SIZE_BIG,
+					 LIVE_SIZE_BIG + 1ull, 1ull << 60};
+	struct block b[4];
+	struct live l;
+	(void)state;
+
+	live_init(&l, false);
+	for (int round = 0; round < 100; round++) {
+		for (size_t i = 0; i < 4; i++) {
+			b[i] = (struct block){
+				.address = 16 * (i + 1),
+				.size = sizes[(i + (size_t)round) % 4]};
+			put(&l, &b[i]);
+		}
+		for (size_t i = 0; i < 4; i++)
+			check(&l, &b[i]);
+		if (round % 3 == 0)
+			for (size_t i = 0; i < 4; i++)
+				take(&l, b[i].address);
+	}
+	assert_in_range(l.big_count, 3, 4);
+	live_clear(&l);
+}
+
+/* The promise of the header: bytes for a block, once there are many. */
+static void test_memory_for_a_block(void **state)
+{
+	uint64_t blocks = 0, bytes;
+	struct live l;
+	(void)state;
+
+	live_init(&l, false);
+	while (blocks < 1000000) {
+		const struct block b = {.address = ++blocks * 16, .size = 8};
+
+		put(&l, &b);
+		if (blocks < 250000 || blocks % 1000 != 0)
+			continue;
+		bytes = 0;
+		for (unsigned i = 0; i < LIVE_PARTS; i++)
+			bytes += (uint64_t)l.parts[i].cap *
+				 sizeof(struct live_entry);
+		assert_in_range(bytes / blocks, 16, 33);
+	}
+	live_clear(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_address_0),
+		cmocka_unit_test(test_big_sizes),
+		cmocka_unit_test(test_memory_for_a_block),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
