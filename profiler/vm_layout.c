@@ -542,15 +542,17 @@ static bool measure_trace(struct search *s)
 
 static bool all_taken(struct search *s)
 {
+	const struct probe_function *f = s->probe.functions;
 	int i;
+	if (s->y.has_jit && !(f[1].trace && f[2].trace)) {
+		snprintf(s->error, s->error_size,
+			 "its JIT compiler is on but compiled nothing");
+		return false;
+	}
 	for (i = 0; i < PROBE_SCENES; i++) {
 		if (photo(s, i)->taken || (i == PROBE_TRACE && !s->y.has_jit))
 			continue;
-		snprintf(s->error, s->error_size,
-			 i == PROBE_TRACE
-				 ? "its JIT compiler is on but compiled nothing"
-				 : "scene %d did not happen",
-			 i);
+		snprintf(s->error, s->error_size, "scene %d did not happen", i);
 		return false;
 	}
 	return true;

@@ -14,14 +14,20 @@
  *   host.wrapped()  calls that passed through it
  *   host.call(f)    calls f through lua_pcall with no results
  *   host.table()    an allocation by a C function
+ *   host.forbid()   makes process_vm_readv fail, as containers do
  *   host.script_vm(text, argument)  runs text in a VM of its own, closes it
  *   host.thread_vms(n, text)  the same in n threads at once, argument 1..n
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -120,6 +126,22 @@ static int host_table(lua_State *L)
 	return 1;
 }
 
+static int host_forbid(lua_State *L)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1 /* EPERM */),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof code / sizeof *code, code};
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return luaL_error(L, "no seccomp");
+	return 0;
+}
+
 static int host_script_vm(lua_State *L);
 static int host_thread_vms(lua_State *L);
 
@@ -154,6 +176,7 @@ static lua_State *open_vm(struct allocator *a)
 	set_function(L, "wrapped", host_wrapped, a);
 	set_function(L, "call", host_call, a);
 	set_function(L, "table", host_table, a);
+	set_function(L, "forbid", host_forbid, a);
 	set_function(L, "script_vm", host_script_vm, a);
 	set_function(L, "thread_vms", host_thread_vms, a);
 	lua_setglobal(L, "host");

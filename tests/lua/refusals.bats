@@ -62,3 +62,16 @@ strange() {
   echo "$output"
   [[ "${lines[0]}" == *"on but compiled nothing"*95 ]]
 }
+
+@test "a container that forbids process_vm_readv is no reason to refuse" {
+  cat > forbid.lua <<'LUA'
+host.forbid()
+assert(require("misc").memprof.start("forbid.bin"))
+local keep = {}
+for i = 1, 100 do keep[i] = {} end
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" forbid.lua
+  [ "$(strace -f -e trace=process_vm_readv "$BUILD/lua-host" forbid.lua 2>&1 |
+    grep -c EPERM)" -gt 10 ] || ! command -v strace
+}
