@@ -14,9 +14,10 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define WINDOW_FIRST (256u << 10)
-#define INPUT_SIZE   (128u << 10)
-#define MAGIC_SIZE   4
+#define WINDOW_FIRST	  (256u << 10)
+#define INPUT_SIZE	  (128u << 10)
+#define BLOCK_HEADER_SIZE 3
+#define MAGIC_SIZE	  4
 
 struct reader {
 	struct source pub; /* first: the caller's pointer is ours */
@@ -274,9 +275,9 @@ static enum source_result fail_zstd(struct reader *r, size_t code)
 }
 
 /*
- * One call of zstd. It is given no more than it asked for, which is about one
- * block: when a call fails, the output of that call is lost, and so only the
- * broken block is.
+ * One call of zstd. When a call fails, its output is lost; so it is given one
+ * block at the most, without the header of the next one, which it also asks
+ * for: then only the broken block is lost.
  */
 static enum source_result decompress(struct reader *r)
 {
@@ -286,7 +287,10 @@ static enum source_result decompress(struct reader *r)
 	ZSTD_outBuffer out = {r->buffer, r->capacity, s->size};
 	size_t code;
 
-	in.size = left < r->hint ? left : r->hint;
+	in.size = r->hint > BLOCK_HEADER_SIZE ? r->hint - BLOCK_HEADER_SIZE
+					      : r->hint;
+	if (in.size > left)
+		in.size = left;
 	code = ZSTD_decompressStream(r->zstd, &out, &in);
 	r->used += in.pos;
 	if (ZSTD_isError(code))
