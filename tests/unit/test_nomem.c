@@ -1,0 +1,197 @@
+/*
+ * test_nomem.c - the n-th allocation fails, for every n: the model says so,
+ * keeps its figures in order, and leaks nothing (the sanitizers look).
+ *
+ * Linked with --wrap, so that the model's calls come here.
+ */
+#include "cmocka_all.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "decode.h"
+#include "model.h"
+
+/* How many allocations may still succeed. */
+static uint64_t left = UINT64_MAX;
+static uint64_t refused;
+
+static bool refuse(void)
+{
+	if (left == 0) {
+		refused++;
+		return true;
+	}
+	left--;
+	return false;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd,
+		  off_t offset);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
+		  off_t offset);
+
+void *__wrap_malloc(size_t size)
+{
+	return refuse() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return refuse() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return refuse() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
+		  off_t offset)
+{
+	return refuse() ? MAP_FAILED
+			: __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+#define EVENTS 24000
+
+/* Many of everything: symbols, aliases, sites, blocks, large blocks. */
+static void make_events(struct decode_event *events, char (*names)[16])
+{
+	uint64_t seed = 1;
+
+	for (uint64_t i = 0; i < EVENTS; i++) {
+		struct decode_event *const e = &events[i];
+		const uint64_t dice = next_random(&seed);
+
+		*e = (struct decode_event){.kind = LJM_KIND_SYMBOL};
+		if (i % 8 == 0) {
+			e->source = (uint8_t)(LJM_SOURCE_LUA + i / 8 % 3);
+			e->address = i;
+			e->start_address = dice % (i + 1);
+			memcpy(names[i], &dice, 8);
+			names[i][8] = i % 16 == 0 ? '\n' : 'x';
+			if (e->source != LJM_SOURCE_TRACE) {
+				e->name = names[i];
+				e->name_size = 9;
+			}
+			continue;
+		}
+		e->kind = (uint8_t)(i % 8 == 1	 ? LJM_KIND_FREE
+				    : i % 8 == 2 ? LJM_KIND_REALLOC
+						 : LJM_KIND_ALLOC);
+		e->source = (uint8_t)(1 + dice % 4);
+		e->address = dice >> 8 & 4095;
+		if (e->kind != LJM_KIND_ALLOC)
+			e->old_address = 16 * (dice % (i + 1) + 1);
+		if (e->kind != LJM_KIND_FREE) {
+			e->new_address = 16 * (i + 1);
+			e->new_size = i % 5 ? 8 : 1ull << 33;
+		}
+	}
+}
+
+static bool any_life(void *arg, const struct model_life *life)
+{
+	(void)life;
+	++*(uint64_t *)arg;
+	return true;
+}
+
+static void check_law(const struct model *m)
+{
+	for (uint32_t i = 0; i < model_site_count(m); i++) {
+		const struct model_figures *const f =
+			&model_site(m, i)->figures;
+
+		assert_true(f->born_blocks - f->ended_blocks == f->live_blocks);
+		assert_true(f->live_blocks <= f->born_blocks);
+		assert_true(f->live_bytes <=
+			    f->alloc_bytes + f->realloc_new_bytes);
+	}
+}
+
+/* A whole life with so many allocations; true when that was enough. */
+static bool run(const struct decode_event *events, uint64_t allocations)
+{
+	enum model_result result;
+	uint64_t lives = 0;
+	struct model *m;
+	size_t taken;
+
+	left = allocations;
+	refused = 0;
+	m = model_new(any_life, &lives);
+	if (m == NULL) {
+		left = UINT64_MAX;
+		return false;
+	}
+	result = model_feed(m, events, EVENTS, &taken);
+	assert_int_equal(result, refused ? MODEL_NO_MEMORY : MODEL_OK);
+	assert_int_equal(taken == EVENTS, refused == 0);
+	assert_int_equal(model_end_stream(m), MODEL_OK);
+	left = UINT64_MAX;
+	check_law(m);
+	model_free(m);
+	return refused == 0;
+}
+
+static void test_every_allocation(void **state)
+{
+	struct decode_event *const events = calloc(EVENTS, sizeof(*events));
+	char(*const names)[16] = calloc(EVENTS, sizeof(*names));
+	uint64_t allocations = 0;
+	(void)state;
+
+	assert_non_null(events);
+	assert_non_null(names);
+	make_events(events, names);
+	while (!run(events, allocations))
+		allocations++;
+	/* There was something to refuse: the tables have grown. */
+	assert_in_range(allocations, 300, 100000);
+	free(events);
+	free(names);
+}
+
+static void test_stored_profiles(void **state)
+{
+	const struct model_site site = {.kind = MODEL_SITE_LUA,
+					.name = {"a\nb", 3, 0}};
+	const struct model_override pair = {0};
+	uint64_t allocations = 1;
+	bool enough = false;
+	(void)state;
+
+	for (; !enough; allocations++) {
+		struct model *const m = model_new(NULL, NULL);
+
+		assert_non_null(m);
+		left = allocations;
+		refused = 0;
+		enough = model_add_site(m, &site) == 0 &&
+			 model_add_override(m, &pair);
+		left = UINT64_MAX;
+		assert_int_equal(enough, refused == 0);
+		model_free(m);
+	}
+	assert_in_range(allocations, 7, 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_allocation),
+		cmocka_unit_test(test_stored_profiles),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
