@@ -176,8 +176,11 @@ static void read_name(struct line *l, struct decode_event *e)
 
 static void read_source(struct line *l, struct decode_event *e)
 {
-	if (*l->next++ != ' ')
+	if (*l->next != ' ') {
 		l->ok = false;
+		return;
+	}
+	l->next++;
 	if (read_word(l, "int")) {
 		e->source = LJM_SOURCE_INTERNAL;
 	} else if (read_word(l, "lua")) {
