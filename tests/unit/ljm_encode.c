@@ -26,7 +26,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ljm-encode: line %u is wrong\n", wrong);
 		status = 1;
 	}
-	if (fwrite(stream.data, 1, stream.size, stdout) != stream.size ||
+	if ((stream.size != 0 &&
+	     fwrite(stream.data, 1, stream.size, stdout) != stream.size) ||
 	    fflush(stdout) != 0)
 		status = 2;
 	ljm_free(&text);

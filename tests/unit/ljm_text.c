@@ -84,14 +84,14 @@ void ljm_encode_event(const struct decode_event *e, unsigned symtab_version,
 		      unsigned events_version, struct ljm_bytes *out)
 {
 	const bool machine_code = symtab_version < 3;
-	unsigned type = e->source - LJM_SOURCE_LUA;
+	unsigned type = (unsigned)e->source - LJM_SOURCE_LUA;
 
 	if (e->kind == LJM_KIND_SYMBOL) {
 		if (e->source == LJM_SOURCE_TRACE && machine_code)
 			type = LJM_SYMBOL_TRACE_V2;
-		ljm_put_byte(out, events_version == 0
-					  ? type
-					  : LJM_HEAD(e->kind, e->source));
+		if (events_version != 0)
+			type = LJM_HEAD(LJM_KIND_SYMBOL, e->source);
+		ljm_put_byte(out, type);
 		put_symbol(e, machine_code, out);
 		return;
 	}
