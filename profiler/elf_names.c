@@ -181,6 +181,17 @@ static bool same_build(const struct elf_image *image, Elf *elf)
 	return false;
 }
 
+/* Of several names for one address the plainest: strtol, not __strtol. */
+static int compare_names(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	if ((*a == '_') != (*b == '_'))
+		return *a == '_' ? 1 : -1;
+	if (n != m)
+		return n < m ? -1 : 1;
+	return strcmp(a, b);
+}
+
 static int compare_symbols(const void *a, const void *b)
 {
 	const struct elf_symbol *x = a, *y = b;
@@ -188,7 +199,7 @@ static int compare_symbols(const void *a, const void *b)
 		return x->value < y->value ? -1 : 1;
 	if (x->rank != y->rank)
 		return x->rank - y->rank;
-	return strcmp(x->name, y->name);
+	return compare_names(x->name, y->name);
 }
 
 static void read_symbols(struct elf_image *image)

@@ -1,0 +1,211 @@
+/*
+ * test_recorder.c - the recorder's parts that need no VM: what is written can
+ * be read back, sets forget what was removed, functions have names.
+ */
+#include "cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf_names.h"
+#include "sink.h"
+#include "symbols.h"
+#include "wbuf.h"
+
+static uint64_t random_state = 42;
+
+/* The definition, a group of seven bits at a time. */
+static size_t plain_uleb128(uint8_t *out, uint64_t value)
+{
+	size_t n = 0;
+	while (value >= 0x80) {
+		out[n++] = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	out[n++] = (uint8_t)value;
+	return n;
+}
+
+static void test_uleb128_is_by_definition(void **state)
+{
+	int i;
+	(void)state;
+	for (i = 0; i < 1000000; i++) {
+		uint64_t value = next_random(&random_state) >> (i % 64);
+		uint8_t fast[16], plain[16];
+		size_t n = (size_t)(wbuf_put_uleb128(fast, value) - fast);
+		assert_int_equal(n, plain_uleb128(plain, value));
+		assert_memory_equal(fast, plain, n);
+	}
+}
+
+static void test_uleb128_at_the_edges(void **state)
+{
+	int bit, step;
+	(void)state;
+	for (bit = 0; bit < 64; bit++)
+		for (step = -1; step <= 1; step++) {
+			uint64_t value = ((uint64_t)1 << bit) + (uint64_t)step;
+			uint8_t fast[16], plain[16];
+			size_t n =
+				(size_t)(wbuf_put_uleb128(fast, value) - fast);
+			assert_int_equal(n, plain_uleb128(plain, value));
+			assert_memory_equal(fast, plain, n);
+		}
+}
+
+/* A string of several buffers, and all before and after it, arrives whole. */
+static void test_long_strings_pass_the_buffer(void **state)
+{
+	char path[] = "/tmp/ljm-wbuf-XXXXXX";
+	size_t n = 3 * WBUF_SIZE + 7, i, got;
+	char *text = malloc(n), *back = malloc(2 * n);
+	struct sink sink;
+	struct wbuf w;
+	FILE *f;
+	(void)state;
+	close(mkstemp(path));
+	assert_int_equal(sink_open(&sink, path), 0);
+	assert_true(wbuf_open(&w, &sink));
+	for (i = 0; i < n; i++)
+		text[i] = (char)(i * 31);
+	wbuf_byte(&w, 0x11);
+	wbuf_string(&w, text, n);
+	wbuf_byte(&w, 0x22);
+	wbuf_flush(&w);
+	assert_int_equal(w.error, 0);
+	assert_int_equal(sink_close(&sink), 0);
+	wbuf_free(&w);
+	f = fopen(path, "rb");
+	got = fread(back, 1, 2 * n, f);
+	fclose(f);
+	assert_int_equal(got, n + 2 + 3);
+	assert_int_equal(back[0], 0x11);
+	assert_memory_equal(back + 4, text, n);
+	assert_int_equal(back[got - 1], 0x22);
+	unlink(path);
+	free(text);
+	free(back);
+}
+
+static void test_the_first_error_stays(void **state)
+{
+	struct sink sink;
+	struct wbuf w;
+	int i;
+	(void)state;
+	assert_int_equal(sink_open(&sink, "/dev/full"), 0);
+	assert_true(wbuf_open(&w, &sink));
+	for (i = 0; i < 1000000; i++)
+		wbuf_byte(&w, 1);
+	assert_int_equal(w.error, ENOSPC);
+	wbuf_flush(&w);
+	assert_int_equal(w.error, ENOSPC);
+	sink_abandon(&sink);
+	wbuf_free(&w);
+}
+
+static void test_sink_says_what_open_says(void **state)
+{
+	struct sink sink;
+	(void)state;
+	assert_int_equal(sink_open(&sink, "/nonexistent/x"), ENOENT);
+	assert_int_equal(sink_open(&sink, "/tmp"), EISDIR);
+	assert_int_equal(sink.fd, -1);
+}
+
+/* A set of the recorder against a plain array, random adds and removes. */
+static void test_prototypes_are_forgotten_when_freed(void **state)
+{
+	enum {
+		ADDRESSES = 700
+	};
+	static bool known[ADDRESSES];
+	struct symbols s;
+	struct vm_layout y;
+	struct sink sink;
+	struct wbuf w;
+	/* A prototype as the layout describes it: all of it a name at 8. */
+	static struct {
+		uint64_t line;
+		uint64_t name;
+		char text[16];
+	} protos[ADDRESSES];
+	int i;
+	(void)state;
+	memset(&y, 0, sizeof y);
+	y.gc64 = true;
+	y.pt_chunkname = 8;
+	assert_int_equal(sink_open(&sink, "/dev/null"), 0);
+	assert_true(wbuf_open(&w, &sink));
+	assert_true(symbols_open(&s));
+	for (i = 0; i < ADDRESSES; i++)
+		protos[i].name = (uintptr_t)protos[i].text;
+	for (i = 0; i < 200000; i++) {
+		int k = (int)(next_random(&random_state) % ADDRESSES);
+		uintptr_t proto = (uintptr_t)&protos[k];
+		uint8_t *before = w.pos;
+		if (next_random(&random_state) % 2) {
+			assert_true(symbols_see_proto(&s, &w, &y, proto));
+			/* Written when new, and only then. */
+			assert_int_equal(w.pos == before, known[k]);
+			known[k] = true;
+			assert_true(symbols_may_be_proto(&s, proto));
+		} else {
+			assert_int_equal(symbols_forget_proto(&s, proto),
+					 known[k]);
+			known[k] = false;
+		}
+		wbuf_flush(&w);
+	}
+	symbols_free(&s);
+	sink_abandon(&sink);
+	wbuf_free(&w);
+}
+
+/* Static, so that only the symbol table of the file knows it. */
+static __attribute__((noinline)) int a_static_function(int x)
+{
+	return x * 3 + 1;
+}
+
+static void test_functions_have_names(void **state)
+{
+	struct elf_names names = {NULL};
+	char name[64], small[8];
+	int round;
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		elf_names_find(&names, (uintptr_t)a_static_function, name,
+			       sizeof name);
+		assert_string_equal(name, "a_static_function");
+		elf_names_find(&names, (uintptr_t)a_static_function + 1, name,
+			       sizeof name);
+		assert_string_equal(name, "a_static_function+0x1");
+		elf_names_find(&names, (uintptr_t)strtol, name, sizeof name);
+		assert_string_equal(name, "strtol"); /* not an alias */
+		elf_names_find(&names, 0x1234, name, sizeof name);
+		assert_string_equal(name, "0x1234");
+		elf_names_find(&names, (uintptr_t)a_static_function, small,
+			       sizeof small);
+		assert_string_equal(small, "a_stati");
+	}
+	elf_names_free(&names);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uleb128_is_by_definition),
+		cmocka_unit_test(test_uleb128_at_the_edges),
+		cmocka_unit_test(test_long_strings_pass_the_buffer),
+		cmocka_unit_test(test_the_first_error_stays),
+		cmocka_unit_test(test_sink_says_what_open_says),
+		cmocka_unit_test(test_prototypes_are_forgotten_when_freed),
+		cmocka_unit_test(test_functions_have_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
