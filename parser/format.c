@@ -1,1 +1,174 @@
-/* stub */
+/*
+ * format.c - values as printable text, CSV and Markdown. See format.h.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "format.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+/* ---- the buffer */
+
+void format_append(struct format_buffer *b, const char *bytes, size_t size)
+{
+	if (size > b->cap - b->size) {
+		const size_t cap = b->cap * 2 + size + 256;
+		char *const data = realloc(b->data, cap);
+
+		if (data == NULL) {
+			b->failed = true;
+			return;
+		}
+		b->data = data;
+		b->cap = cap;
+	}
+	if (size != 0)
+		memcpy(b->data + b->size, bytes, size);
+	b->size += size;
+}
+
+void format_clear(struct format_buffer *b)
+{
+	free(b->data);
+	memset(b, 0, sizeof(*b));
+}
+
+/* ---- UTF-8 */
+
+/*
+ * The length of the character at s, 0 if it is not UTF-8; *code is its number.
+ */
+static size_t next_char(const uint8_t *s, size_t left, uint32_t *code)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length;
+
+	*code = s[0];
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (left < length)
+		return 0;
+	*code &= 0x7fu >> length;
+	for (size_t i = 1; i < length; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		*code = *code << 6 | (s[i] & 0x3f);
+	}
+	if (*code < least[length] || *code > 0x10ffff ||
+	    (*code >= 0xd800 && *code < 0xe000))
+		return 0;
+	return length;
+}
+
+bool format_is_utf8(const char *bytes, size_t size)
+{
+	const uint8_t *const s = (const uint8_t *)bytes;
+	uint32_t code;
+	size_t length;
+
+	for (size_t at = 0; at < size; at += length) {
+		length = next_char(s + at, size - at, &code);
+		if (length == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Characters that steer a terminal, or turn the direction of a line. */
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e ||
+	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+/* The columns that a character takes up, as the C library knows them. */
+static size_t char_width(uint32_t c)
+{
+	int width;
+
+	if (c < 0x7f)
+		return 1;
+	width = wcwidth((wchar_t)c);
+	return width < 0 ? 1 : (size_t)width;
+}
+
+size_t format_printable(struct format_buffer *b, const char *bytes, size_t size)
+{
+	const uint8_t *const s = (const uint8_t *)bytes;
+	size_t width = 0, length;
+	uint32_t code;
+	char hex[5];
+
+	for (size_t at = 0; at < size; at += length) {
+		length = next_char(s + at, size - at, &code);
+		if (length != 0 && !is_control(code)) {
+			format_append(b, bytes + at, length);
+			width += char_width(code);
+			continue;
+		}
+		length = length == 0 ? 1 : length;
+		for (size_t i = 0; i < length; i++) {
+			snprintf(hex, sizeof(hex), "\\x%02x", s[at + i]);
+			format_append(b, hex, 4);
+			width += 4;
+		}
+	}
+	return width;
+}
+
+/* ---- Markdown, CSV */
+
+/* An underscore inside a word means nothing to Markdown. */
+static bool needs_backslash(const char *text, size_t at, size_t size)
+{
+	if (text[at] == '_')
+		return at == 0 || at + 1 == size ||
+		       !isalnum((unsigned char)text[at - 1]) ||
+		       !isalnum((unsigned char)text[at + 1]);
+	return text[at] != '\0' && strchr("\\|`*<[&~$", text[at]) != NULL;
+}
+
+size_t format_markdown(struct format_buffer *b, const char *bytes, size_t size)
+{
+	struct format_buffer plain = {NULL, 0, 0, false};
+	size_t width = format_printable(&plain, bytes, size);
+
+	for (size_t i = 0; i < plain.size; i++) {
+		if (needs_backslash(plain.data, i, plain.size)) {
+			format_append(b, "\\", 1);
+			width++;
+		}
+		format_append(b, plain.data + i, 1);
+	}
+	b->failed = b->failed || plain.failed;
+	format_clear(&plain);
+	return width;
+}
+
+void format_csv(FILE *out, const char *bytes, size_t size)
+{
+	bool quotes = size == 0; /* an empty text, unlike NULL */
+
+	for (size_t i = 0; i < size && !quotes; i++)
+		quotes = strchr(",\"\r\n", bytes[i]) != NULL;
+	if (!quotes) {
+		fwrite(bytes, 1, size, out);
+		return;
+	}
+	putc('"', out);
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] == '"')
+			putc('"', out);
+		putc(bytes[i], out);
+	}
+	putc('"', out);
+}

@@ -1,1 +1,115 @@
-/* stub */
+/*
+ * memparse - reads memory profiles of LuaJIT. This is where it begins.
+ *
+ * The way of a stream:
+ *
+ *	source.c	a file, a pipe, zstd by its content -> bytes
+ *	decode.c	bytes -> events, every version of the format, no I/O;
+ *			the grammar is in ../profiler/ljm_format.h
+ *	model.c		events -> who owns which block, what every site did:
+ *			live.c the blocks, symtab.c and addrmap.c the symbols,
+ *			names.c their texts, site.c and site_print.c the
+ *			sites, samples.c the heap over time
+ *	ingest.c	joins these three, and words how a stream ended
+ *
+ * From there to people:
+ *
+ *	report_text.c	the model -> the default text
+ *	store.c		the model -> a database: store_file.c its file,
+ *			store_rows.c and store_sites.c its rows
+ *	store_read.c	a database -> the model's figures
+ *	report.c	a query on a database -> rows; format.c and
+ *			format_table.c write them
+ *	dump.c		events -> lines
+ *
+ * And the program around them:
+ *
+ *	options.c	the command line, and the help
+ *	job.c		job_text.c, job_store.c, job_query.c: one job each
+ *	message.c	standard error
+ *	main.c		picks the job, looks after standard output
+ *
+ * The SQL is in ../sqlschema/ (tables, views, indexes) and ../queries/, and
+ * gets into the program by embed.cmake; embedded_sql.h declares it.
+ *
+ * Who may know whom: main and the jobs know all of them; store and report_text
+ * know model.h; model knows decode.h's events; decode knows nobody.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "job.h"
+#include "message.h"
+
+#define OUTPUT_BUFFER (64u << 10)
+
+/*
+ * A file opened while a standard stream is closed would take its number, and
+ * a message could end up in a database.
+ */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static enum memparse_status work(const struct options *options)
+{
+	if (options->dump)
+		return job_dump(options);
+	if (options->output != NULL)
+		return job_store(options);
+	if (options->query != NULL)
+		return job_query(options);
+	return job_text(options);
+}
+
+/* Flushes standard output: only now it is known whether all of it arrived. */
+static enum memparse_status finish_output(enum memparse_status status)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
+		return status;
+	/* A reader that has seen enough is no news. */
+	if (errno == EPIPE) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	message("standard output", "%s", strerror(errno ? errno : EIO));
+	return MEMPARSE_SYSTEM;
+}
+
+int main(int argc, char **argv)
+{
+	static char buffer[OUTPUT_BUFFER];
+	enum memparse_status status = MEMPARSE_DONE;
+	struct options options;
+
+	open_standard_streams();
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	switch (options_read(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		status = work(&options);
+		break;
+	case OPTIONS_DONE:
+		break;
+	case OPTIONS_WRONG:
+		status = MEMPARSE_USAGE;
+		break;
+	case OPTIONS_NO_MEMORY:
+		status = job_no_memory();
+		break;
+	}
+	options_clear(&options);
+	return finish_output(status);
+}

@@ -1,1 +1,325 @@
-/* stub */
+/*
+ * options.c - reading the command line, and the help.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memparse.h"
+#include "message.h"
+
+enum {
+	OPTION_LEAK_ONLY = 256,
+	OPTION_HUMAN_READABLE,
+	OPTION_SUMMARY,
+	OPTION_PROFILE,
+	OPTION_DUMP,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPERAND = 1, /* getopt_long()'s word for it */
+};
+
+static const struct option long_options[] = {
+	{"leak-only", no_argument, NULL, OPTION_LEAK_ONLY},
+	{"human-readable", no_argument, NULL, OPTION_HUMAN_READABLE},
+	{"output", required_argument, NULL, 'o'},
+	{"summary", no_argument, NULL, OPTION_SUMMARY},
+	{"query", required_argument, NULL, 'q'},
+	{"profile", required_argument, NULL, OPTION_PROFILE},
+	{"format", required_argument, NULL, 'f'},
+	{"dump", no_argument, NULL, OPTION_DUMP},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+/* ---- help */
+
+static const char help_head[] =
+	"Usage: memparse [OPTIONS] FILE...\n"
+	"\n"
+	"Reads memory profiles that LuaJIT's memprof recorded and tells which "
+	"lines\n"
+	"allocate, and which own the memory that was not freed.\n"
+	"\n"
+	"FILE is a stream of events, plain or zstd (its content tells), a "
+	"database\n"
+	"that memparse -o made, or - for a stream on standard input. Several "
+	"make one\n"
+	"report over all. Options may stand before, between and behind the "
+	"files.\n"
+	"\n"
+	"What to report:\n"
+	"      --leak-only        only the HEAP SUMMARY: what is alive at the "
+	"end\n"
+	"      --human-readable   KiB, MiB and GiB instead of bytes\n"
+	"  -q, --query=NAME|FILE  rows of a query instead: one of those below, "
+	"or the\n"
+	"                         one SELECT in a file of your own\n"
+	"      --profile=N        of a database, profile N instead of the "
+	"newest\n"
+	"  -f, --format=FORMAT    text, box, csv, json or markdown; but for "
+	"text this\n"
+	"                         means -q leaks if there is no -q\n"
+	"      --dump             all symbols and events, one a line, as they "
+	"come:\n"
+	"                           lua ADDRESS NAME LINE | c ADDRESS NAME\n"
+	"                           trace NUMBER PROTOTYPE LINE\n"
+	"                           alloc SOURCE ADDRESS SIZE  # EVENT SITE\n"
+	"                           free SOURCE ADDRESS SIZE  # EVENT SITE\n"
+	"                           realloc SOURCE OLD SIZE NEW SIZE  # EVENT "
+	"SITE\n"
+	"                         SOURCE is int, lua PROTOTYPE:LINE, c ADDRESS "
+	"or\n"
+	"                         trace:NUMBER\n"
+	"\n"
+	"What to keep:\n"
+	"  -o, --output=DB        store the streams in an SQLite database, a "
+	"profile\n"
+	"                         each; one that exists is added to, all or "
+	"nothing.\n"
+	"                         Prints a report only if --leak-only, -q or "
+	"-f asks\n"
+	"      --summary          without the rows of single blocks: small and "
+	"quick,\n"
+	"                         enough for the queries below that bear no *\n"
+	"\n"
+	"      --help             this text\n"
+	"      --version          the version\n"
+	"\n"
+	"Queries (* needs the rows of single blocks):\n";
+
+static const char help_tail[] =
+	"\n"
+	"Exit status:\n"
+	"  0  done\n"
+	"  1  a limit that you set was exceeded\n"
+	"  2  wrong usage; a database that is not memparse's or of another "
+	"version\n"
+	"  3  the content is not a complete stream: empty, no stream, an "
+	"unknown\n"
+	"     version, corrupt, cut; what came before it is reported and kept\n"
+	"  4  the system refused: no such file, disk full, no memory; nothing "
+	"is left\n"
+	"     behind\n"
+	"With several files the highest counts. Only data goes to standard "
+	"output,\n"
+	"messages go to standard error.\n"
+	"\n"
+	"Examples:\n"
+	"  memparse --leak-only memprof.bin\n"
+	"  memparse memprof.bin -q top_allocators -f box\n"
+	"  memparse memprof.bin.zst -o memprof.db && sqlite3 memprof.db\n"
+	"  sqlite3 -box memprof.db < queries/leaks.sql\n";
+
+/* Asks SQLite whether a query needs rows of blocks: nothing to keep in step. */
+static bool needs_blocks(sqlite3 *db, const char *name)
+{
+	struct report r;
+	bool needs;
+
+	if (db == NULL)
+		return false;
+	report_prepare(&r, db, report_find(name));
+	needs = r.needs_blocks;
+	report_close(&r);
+	return needs;
+}
+
+static void print_help(void)
+{
+	const char *name, *question;
+	struct store *store = NULL;
+	sqlite3 *db = NULL;
+	int length;
+
+	if (store_open(&store, NULL, true) == STORE_OK)
+		db = store_database(store);
+	fputs(help_head, stdout);
+	for (unsigned i = 0; (length = report_list(i, &name, &question)) >= 0;
+	     i++)
+		printf("  %c %-15s %.*s\n", needs_blocks(db, name) ? '*' : ' ',
+		       name, length, question);
+	fputs(help_tail, stdout);
+	store_close(store);
+}
+
+/* ---- values */
+
+static bool read_format(struct options *o, const char *value)
+{
+	static const char *const names[] = {"text", "box", "csv", "json",
+					    "markdown"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(value, names[i]) != 0)
+			continue;
+		o->format = (enum report_format)i;
+		o->has_format = true;
+		return true;
+	}
+	message(NULL, "unknown format '%s': text, box, csv, json or markdown",
+		value);
+	return false;
+}
+
+static bool read_profile(struct options *o, const char *value)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(value, &end, 10);
+	if (errno == 0 && end != value && *end == '\0' && number > 0) {
+		o->profile = number;
+		return true;
+	}
+	message(NULL, "--profile wants a number from 1 on, not '%s'", value);
+	return false;
+}
+
+/* A value that may be given once, and is not empty. */
+static bool read_once(const char **to, const char *name, const char *value)
+{
+	if (*to != NULL) {
+		message(NULL, "%s is given twice", name);
+		return false;
+	}
+	if (*value == '\0') {
+		message(NULL, "%s wants a value", name);
+		return false;
+	}
+	*to = value;
+	return true;
+}
+
+/* ---- what goes together */
+
+static bool wrong(const char *what)
+{
+	message(NULL, "%s", what);
+	return false;
+}
+
+static bool check_operands(const struct options *o)
+{
+	bool input = false;
+
+	if (o->operand_count == 0)
+		return wrong("no file to read: name a stream or a database, "
+			     "or see --help");
+	for (int i = 0; i < o->operand_count; i++) {
+		if (strcmp(o->operands[i], "-") != 0)
+			continue;
+		if (input)
+			return wrong("standard input can be read only once");
+		input = true;
+	}
+	return true;
+}
+
+static bool check(const struct options *o)
+{
+	const bool rows =
+		o->query != NULL || (o->has_format && o->format != REPORT_TEXT);
+
+	if (o->dump && (o->leak_only || o->human_readable || o->output ||
+			o->query || o->has_format || o->profile))
+		return wrong("--dump goes with no other option");
+	if (o->summary && o->output == NULL)
+		return wrong("--summary goes with -o");
+	if (o->output != NULL && strcmp(o->output, "-") == 0)
+		return wrong("a database cannot be written to standard output");
+	if (o->output != NULL && o->profile != 0)
+		return wrong("--profile goes with a database that is read");
+	if (o->query != NULL && o->leak_only)
+		return wrong("--leak-only and -q ask for two reports: take "
+			     "one");
+	if (rows && o->human_readable)
+		return wrong("--human-readable goes with the default text "
+			     "only");
+	if (o->output != NULL && rows && o->operand_count > 1)
+		return wrong("a query reports on one profile: store the "
+			     "streams first, then ask the database");
+	return check_operands(o);
+}
+
+/* ---- reading */
+
+static void add_operand(struct options *o, const char *operand)
+{
+	o->operands[o->operand_count++] = operand;
+}
+
+static bool read_option(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case OPERAND:
+		add_operand(o, value);
+		return true;
+	case OPTION_LEAK_ONLY:
+		return o->leak_only = true;
+	case OPTION_HUMAN_READABLE:
+		return o->human_readable = true;
+	case OPTION_SUMMARY:
+		return o->summary = true;
+	case OPTION_DUMP:
+		return o->dump = true;
+	case OPTION_PROFILE:
+		return read_profile(o, value);
+	case 'o':
+		return read_once(&o->output, "--output", value);
+	case 'q':
+		return read_once(&o->query, "--query", value);
+	case 'f':
+		return read_format(o, value);
+	default:
+		return false; /* getopt_long() has said why */
+	}
+}
+
+enum options_result options_read(struct options *o, int argc, char **argv)
+{
+	static char program[] = "memparse";
+	int option;
+
+	memset(o, 0, sizeof(*o));
+	o->operands = calloc((size_t)argc + 1, sizeof(*o->operands));
+	if (o->operands == NULL)
+		return OPTIONS_NO_MEMORY;
+	/* What getopt_long()'s messages begin with. */
+	if (argc > 0)
+		argv[0] = program;
+	/* The dash: operands come in their turn, whatever the environment. */
+	while ((option = getopt_long(argc, argv, "-o:q:f:", long_options,
+				     NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			print_help();
+			return OPTIONS_DONE;
+		}
+		if (option == OPTION_VERSION) {
+			printf("memparse %s\n", MEMPARSE_VERSION_STRING);
+			return OPTIONS_DONE;
+		}
+		if (!read_option(o, option, optarg))
+			return OPTIONS_WRONG;
+	}
+	for (int i = optind; i < argc; i++)
+		add_operand(o, argv[i]);
+	/* Rows without a query are those of the leaks. */
+	if (!check(o))
+		return OPTIONS_WRONG;
+	if (o->query == NULL && o->has_format && o->format != REPORT_TEXT)
+		o->query = "leaks";
+	return OPTIONS_RUN;
+}
+
+void options_clear(struct options *o)
+{
+	free(o->operands);
+	o->operands = NULL;
+}

@@ -1,1 +1,412 @@
-/* stub */
+/*
+ * store_read.c - stored profiles, back to a model's figures.
+ */
+#include "store_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_columns.h"
+
+#define TEXT_OF(x)  #x
+#define VALUE_OF(x) TEXT_OF(x)
+
+/* How long to wait for somebody who is about to commit. */
+#define BUSY_MS 60000
+
+static bool fail(struct store_reader *r, int result)
+{
+	snprintf(r->error, sizeof(r->error), "%s",
+		 r->db != NULL && result != SQLITE_NOMEM
+			 ? sqlite3_errmsg(r->db)
+			 : sqlite3_errstr(result));
+	return false;
+}
+
+/* ---- opening */
+
+/* The value of a pragma, -1 when it has none. */
+static int64_t pragma(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int64_t value = -1;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return value;
+}
+
+enum store_result store_check_ours(sqlite3 *db, char *error, size_t size)
+{
+	const int64_t id = pragma(db, "PRAGMA application_id");
+	const int result = sqlite3_errcode(db);
+	int64_t version;
+
+	if (id < 0 && (result & 0xff) != SQLITE_NOTADB) {
+		snprintf(error, size, "%s", sqlite3_errmsg(db));
+		return STORE_FAILED;
+	}
+	if (id != STORE_APPLICATION_ID) {
+		snprintf(error, size, "not a database of memparse");
+		return STORE_REFUSED;
+	}
+	version = pragma(db, "PRAGMA user_version");
+	if (version == STORE_USER_VERSION)
+		return STORE_OK;
+	snprintf(error, size,
+		 "a database of version %lld, this memparse knows "
+		 "version " VALUE_OF(STORE_USER_VERSION) ": ingest again "
+							 "into a new one",
+		 (long long)version);
+	return STORE_REFUSED;
+}
+
+static int open_with(struct store_reader *r, const char *path, int flags)
+{
+	int result;
+
+	sqlite3_close(r->db);
+	r->db = NULL;
+	result = sqlite3_open_v2(path, &r->db, flags, NULL);
+	if (result != SQLITE_OK)
+		return result;
+	sqlite3_extended_result_codes(r->db, 1);
+	sqlite3_busy_timeout(r->db, BUSY_MS);
+	/* What is in the file may come from anybody. */
+	sqlite3_db_config(r->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	result = sqlite3_exec(r->db,
+			      "PRAGMA query_only = 1;"
+			      "PRAGMA mmap_size = 1073741824;"
+			      "SELECT count(*) FROM sqlite_schema",
+			      NULL, NULL, NULL);
+	return result;
+}
+
+enum store_result store_read_open(struct store_reader *r, const char *path)
+{
+	char *const name =
+		sqlite3_mprintf("%s%s", path[0] == '/' ? "" : "./", path);
+	int result = SQLITE_NOMEM;
+
+	memset(r, 0, sizeof(*r));
+	if (name != NULL)
+		result = open_with(r, name, SQLITE_OPEN_READONLY);
+	/* What a killed ingest left must be rolled back first: by a writer. */
+	if (result == SQLITE_READONLY_ROLLBACK ||
+	    result == SQLITE_READONLY_RECOVERY)
+		result = open_with(r, name, SQLITE_OPEN_READWRITE);
+	sqlite3_free(name);
+	if (result != SQLITE_OK && (result & 0xff) != SQLITE_NOTADB) {
+		fail(r, result);
+		return STORE_FAILED;
+	}
+	return store_check_ours(r->db, r->error, sizeof(r->error));
+}
+
+void store_read_close(struct store_reader *r)
+{
+	sqlite3_close(r->db);
+	r->db = NULL;
+}
+
+/* ---- statements */
+
+/* Prepares a statement whose first parameter is the profile. */
+static bool ask(struct store_reader *r, sqlite3_stmt **stmt, const char *sql,
+		int64_t id)
+{
+	int result = sqlite3_prepare_v2(r->db, sql, -1, stmt, NULL);
+
+	if (result == SQLITE_OK)
+		result = sqlite3_bind_int64(*stmt, 1, id);
+	return result == SQLITE_OK || fail(r, result);
+}
+
+/* After the last step: frees the statement; false if it did not end well. */
+static bool finish(struct store_reader *r, sqlite3_stmt *stmt, bool ok,
+		   int result)
+{
+	if (ok && result != SQLITE_DONE)
+		ok = fail(r, result);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+static bool no_memory(struct store_reader *r)
+{
+	return fail(r, SQLITE_NOMEM);
+}
+
+enum store_result store_read_choose(struct store_reader *r, int64_t *id,
+				    bool *summary)
+{
+	const int64_t wanted = *id;
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_ERROR;
+	bool found;
+
+	if (!ask(r, &stmt,
+		 "SELECT profile_id, summary FROM profile WHERE profile_id = "
+		 "coalesce(nullif(?, 0), (SELECT max(profile_id) FROM "
+		 "profile))",
+		 wanted)) {
+		sqlite3_finalize(stmt);
+		return STORE_FAILED;
+	}
+	result = sqlite3_step(stmt);
+	found = result == SQLITE_ROW;
+	if (found) {
+		*id = sqlite3_column_int64(stmt, 0);
+		*summary = sqlite3_column_int(stmt, 1) != 0;
+		result = sqlite3_step(stmt);
+	}
+	if (!finish(r, stmt, true, result))
+		return STORE_FAILED;
+	if (found)
+		return STORE_OK;
+	if (wanted == 0)
+		snprintf(r->error, sizeof(r->error), "it has no profiles");
+	else
+		snprintf(r->error, sizeof(r->error),
+			 "it has no profile %lld: SELECT profile_id, source "
+			 "FROM profile lists them",
+			 (long long)wanted);
+	return STORE_REFUSED;
+}
+
+/* ---- sites */
+
+/* The bytes of a column that has them raw if they are not printable. */
+static struct model_name column_name(sqlite3_stmt *stmt, int text, int raw)
+{
+	const int column =
+		sqlite3_column_type(stmt, raw) == SQLITE_NULL ? text : raw;
+	const char *const bytes = sqlite3_column_blob(stmt, column);
+
+	return (struct model_name){
+		.text = bytes != NULL ? bytes : "",
+		.size = (size_t)sqlite3_column_bytes(stmt, column),
+	};
+}
+
+static bool has(sqlite3_stmt *stmt, int column)
+{
+	return sqlite3_column_type(stmt, column) != SQLITE_NULL;
+}
+
+/* The columns of SELECT_SITES before the figures. */
+enum {
+	SITE_ID,
+	SITE_KIND,
+	SITE_LINE,
+	SITE_SYMBOL,
+	SITE_SYMBOL_RAW,
+	SITE_ADDRESS,
+	SITE_TRACE,
+	SITE_CHUNK,
+	SITE_CHUNK_RAW,
+	SITE_FIGURES,
+};
+
+#define SELECT_SITES                                                           \
+	"SELECT site_id, kind, line, symbol, symbol_raw, address, "            \
+	"trace_number, c.text, c.raw" STORE_FIGURE_NAMES                       \
+	", first_event, last_event "                                           \
+	"FROM site_data AS s LEFT JOIN chunk_data AS c USING (chunk_id) "      \
+	"WHERE s.profile_id = ? ORDER BY site_id"
+
+static void read_place(sqlite3_stmt *stmt, struct model_site *site)
+{
+	enum model_site_kind kind = MODEL_SITE_INTERNAL;
+
+	if (has(stmt, SITE_CHUNK))
+		kind = MODEL_SITE_LUA;
+	else if (has(stmt, SITE_SYMBOL))
+		kind = MODEL_SITE_C;
+	else if (sqlite3_column_int64(stmt, SITE_ADDRESS) != 0)
+		kind = MODEL_SITE_C_UNKNOWN;
+	if (kind == MODEL_SITE_LUA)
+		site->name = column_name(stmt, SITE_CHUNK, SITE_CHUNK_RAW);
+	if (kind == MODEL_SITE_C)
+		site->name = column_name(stmt, SITE_SYMBOL, SITE_SYMBOL_RAW);
+	site->line = (uint64_t)sqlite3_column_int64(stmt, SITE_LINE);
+	site->address = (uint64_t)sqlite3_column_int64(stmt, SITE_ADDRESS);
+	site->kind = kind;
+	if (!has(stmt, SITE_TRACE))
+		return;
+	site->kind = MODEL_SITE_TRACE;
+	site->trace_number = (uint64_t)sqlite3_column_int64(stmt, SITE_TRACE);
+	site->trace_has_start =
+		has(stmt, SITE_CHUNK) || has(stmt, SITE_ADDRESS);
+	site->start_kind = kind;
+}
+
+static void read_figures(sqlite3_stmt *stmt, struct model_figures *f)
+{
+	int column = SITE_FIGURES;
+
+#define READ_FIGURE(name)                                                      \
+	f->name = (uint64_t)sqlite3_column_int64(stmt, column++);
+	STORE_FIGURES(READ_FIGURE)
+	READ_FIGURE(first_event)
+	READ_FIGURE(last_event)
+#undef READ_FIGURE
+}
+
+/* Which site of the model a stored one has become. */
+struct known_site {
+	int64_t id;
+	uint32_t index;
+};
+
+struct known_sites {
+	struct known_site *list; /* in the order of their ids */
+	size_t count, cap;
+};
+
+static bool note_site(struct known_sites *known, int64_t id, uint32_t index)
+{
+	if (known->count == known->cap) {
+		const size_t cap = known->cap * 2 + 64;
+		struct known_site *const list =
+			realloc(known->list, cap * sizeof(*list));
+
+		if (list == NULL)
+			return false;
+		known->list = list;
+		known->cap = cap;
+	}
+	known->list[known->count++] = (struct known_site){id, index};
+	return true;
+}
+
+static uint32_t find_site(const struct known_sites *known, int64_t id)
+{
+	size_t low = 0, high = known->count;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (known->list[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < known->count && known->list[low].id == id
+		       ? known->list[low].index
+		       : MODEL_NO_SITE;
+}
+
+static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
+		       struct known_sites *known)
+{
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	bool ok = ask(r, &stmt, SELECT_SITES, id);
+
+	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct model_site site = {0};
+		uint32_t index;
+
+		read_place(stmt, &site);
+		read_figures(stmt, &site.figures);
+		index = model_add_site(m, &site);
+		if (index == MODEL_NO_SITE ||
+		    !note_site(known, sqlite3_column_int64(stmt, SITE_ID),
+			       index))
+			ok = no_memory(r);
+	}
+	return finish(r, stmt, ok, result);
+}
+
+/*
+ * Texts get their alias numbers in the order in which they come to the model:
+ * they come first, in the stored order, as sites that did nothing.
+ */
+static bool read_aliases(struct store_reader *r, int64_t id, struct model *m)
+{
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	bool ok = ask(r, &stmt,
+		      "SELECT text, raw FROM chunk_data WHERE profile_id = ? "
+		      "AND alias IS NOT NULL ORDER BY alias",
+		      id);
+
+	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const struct model_site site = {
+			.kind = MODEL_SITE_LUA,
+			.name = column_name(stmt, 0, 1),
+		};
+
+		if (model_add_site(m, &site) == MODEL_NO_SITE)
+			ok = no_memory(r);
+	}
+	return finish(r, stmt, ok, result);
+}
+
+static bool read_overrides(struct store_reader *r, int64_t id, struct model *m,
+			   const struct known_sites *known)
+{
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	bool ok = ask(r, &stmt,
+		      "SELECT by_site_id, of_site_id, by_realloc, blocks, "
+		      "bytes FROM site_override_data WHERE profile_id = ?",
+		      id);
+
+	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const struct model_override o = {
+			.by_site =
+				find_site(known, sqlite3_column_int64(stmt, 0)),
+			.of_site =
+				find_site(known, sqlite3_column_int64(stmt, 1)),
+			.by_realloc = sqlite3_column_int(stmt, 2) != 0,
+			.blocks = (uint64_t)sqlite3_column_int64(stmt, 3),
+			.bytes = (uint64_t)sqlite3_column_int64(stmt, 4),
+		};
+
+		if (o.by_site == MODEL_NO_SITE || o.of_site == MODEL_NO_SITE)
+			continue; /* somebody has edited the tables */
+		if (!model_add_override(m, &o))
+			ok = no_memory(r);
+	}
+	return finish(r, stmt, ok, result);
+}
+
+bool store_read_profile(struct store_reader *r, int64_t id, struct model *m)
+{
+	struct known_sites known = {NULL, 0, 0};
+	const bool ok = read_aliases(r, id, m) &&
+			read_sites(r, id, m, &known) &&
+			read_overrides(r, id, m, &known);
+
+	free(known.list);
+	return ok;
+}
+
+bool store_read_remarks(struct store_reader *r, int64_t id,
+			store_remark_fn *each, void *arg)
+{
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	const bool ok = ask(r, &stmt,
+			    "SELECT 1, end_offset, end_reason FROM profile "
+			    "WHERE profile_id = ?1 AND complete = 0 UNION ALL "
+			    "SELECT 0, number, text FROM warning "
+			    "WHERE profile_id = ?1 ORDER BY 1, 2",
+			    id);
+
+	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const char *const text =
+			(const char *)sqlite3_column_text(stmt, 2);
+
+		each(arg, sqlite3_column_int(stmt, 0) != 0,
+		     (uint64_t)sqlite3_column_int64(stmt, 1),
+		     text != NULL ? text : "");
+	}
+	return finish(r, stmt, ok, result);
+}

@@ -1,0 +1,196 @@
+/*
+ * ingest.c - source to decoder to model.
+ */
+#include "ingest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report_text.h"
+
+/* Events decoded at once: they stay in the second-level cache. */
+#define BATCH 1024
+
+/* What warns: 10% of the live bytes, and no less than 4 KiB. */
+#define GARBAGE_PART 10
+#define GARBAGE_MIN  4096
+
+/* A window of the source on its way through decoder and model. */
+struct passage {
+	struct ingest *in;
+	struct decoder decoder;
+	struct decode_input input;
+	struct decode_event events[BATCH];
+	struct model *model;
+};
+
+static enum ingest_result fail(struct ingest *in, enum ingest_result result,
+			       const char *why)
+{
+	snprintf(in->error, sizeof(in->error), "%s", why);
+	return result;
+}
+
+/* Moves input.pos to the event that the model did not take. */
+static void find_culprit(struct passage *p, const struct decoder *before,
+			 size_t pos, size_t taken)
+{
+	size_t count;
+
+	p->decoder = *before;
+	p->input.pos = pos;
+	if (taken != 0)
+		decode_events(&p->decoder, &p->input, p->events, taken, &count);
+}
+
+static enum ingest_result feed(struct passage *p, const struct decoder *before,
+			       size_t pos, size_t count)
+{
+	size_t taken;
+	const enum model_result result =
+		model_feed(p->model, p->events, count, &taken);
+
+	switch (result) {
+	case MODEL_OK:
+		return INGEST_OK;
+	case MODEL_OVERFLOW:
+		find_culprit(p, before, pos, taken);
+		return fail(p->in, INGEST_CONTENT,
+			    "corrupt: the sizes add up to more than 2^60");
+	case MODEL_NO_MEMORY:
+		return fail(p->in, INGEST_SYSTEM, "out of memory");
+	default:
+		return fail(p->in, INGEST_STOPPED, "stopped");
+	}
+}
+
+/* Takes what the window holds; *end tells that the closing byte was in it. */
+static enum ingest_result take_window(struct passage *p, bool *end)
+{
+	enum decode_result decoded;
+	enum ingest_result result;
+
+	do {
+		const struct decoder before = p->decoder;
+		const size_t pos = p->input.pos;
+		size_t count;
+
+		decoded = decode_events(&p->decoder, &p->input, p->events,
+					BATCH, &count);
+		result = feed(p, &before, pos, count);
+		if (result != INGEST_OK)
+			return result;
+	} while (decoded == DECODE_FULL);
+	*end = decoded == DECODE_END;
+	if (decoded == DECODE_CORRUPT)
+		return fail(p->in, INGEST_CONTENT, p->decoder.error);
+	return INGEST_OK;
+}
+
+/* The source has ended well, but not the stream: says where that was. */
+static enum ingest_result ended_early(struct ingest *in,
+				      const struct source *source)
+{
+	if (source->offset == 0 && source->size == 0)
+		return fail(in, INGEST_CONTENT, "the stream is empty");
+	if (in->events_version == 0)
+		return fail(in, INGEST_CONTENT,
+			    "cut inside the symbol table: no events");
+	if (source->size != 0)
+		return fail(in, INGEST_CONTENT, "cut inside an event");
+	return fail(in, INGEST_CONTENT, "cut: the recording was not stopped");
+}
+
+enum ingest_result ingest_more(struct ingest *in, struct source *source)
+{
+	if (in->keep_on != NULL && !in->keep_on(in->arg, source))
+		return fail(in, INGEST_STOPPED, "stopped");
+	switch (source_more(source)) {
+	case SOURCE_OK:
+		return INGEST_OK;
+	case SOURCE_END:
+		return ended_early(in, source);
+	case SOURCE_CONTENT:
+		return fail(in, INGEST_CONTENT, source->error);
+	default:
+		return fail(in, INGEST_SYSTEM, source->error);
+	}
+}
+
+enum ingest_result ingest_stream(struct ingest *in, struct source *source,
+				 struct model *model)
+{
+	struct passage p = {.in = in, .model = model};
+	enum ingest_result result;
+	bool end = false;
+
+	decode_init(&p.decoder);
+	in->error[0] = '\0';
+	do {
+		p.input =
+			(struct decode_input){source->window, source->size, 0};
+		result = take_window(&p, &end);
+		source_take(source, p.input.pos);
+		in->symtab_version = p.decoder.symtab_version;
+		in->events_version = p.decoder.events_version;
+		if (result == INGEST_OK && !end)
+			result = ingest_more(in, source);
+	} while (result == INGEST_OK && !end);
+	in->offset = source->offset;
+	return result;
+}
+
+/* ---- warnings */
+
+static bool warn_of_garbage(const struct model *m, char *out)
+{
+	const struct model_totals *const t = model_totals(m);
+	const size_t samples = model_sample_count(m);
+	/* Of this stream alone, when the model has taken others before. */
+	const uint64_t live =
+		samples != 0 ? model_sample(m, samples - 1)->live_bytes : 0;
+	const uint64_t begun = t->begun_bytes_since_collector;
+	char bytes[REPORT_BYTES_MAX], since[64];
+
+	if (live == 0 || begun <= GARBAGE_MIN || begun <= live / GARBAGE_PART)
+		return false;
+	report_text_bytes(bytes, begun, true);
+	if (t->last_collector_free_event == 0)
+		snprintf(since, sizeof(since), "and no collection was seen");
+	else
+		snprintf(since, sizeof(since),
+			 "after the last collection seen, at event %" PRIu64,
+			 t->last_collector_free_event);
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "garbage may look like a leak: %s were allocated %s; call "
+		 "collectgarbage() twice before stop()",
+		 bytes, since);
+	return true;
+}
+
+static bool warn_of_conflicts(const struct model *m, char *out)
+{
+	const struct model_totals *const t = model_totals(m);
+
+	if (t->conflict_events == 0)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "%" PRIu64 " event%s earlier ones, first at event %" PRIu64,
+		 t->conflict_events,
+		 t->conflict_events == 1 ? " contradicts" : "s contradict",
+		 t->first_conflict_event);
+	return true;
+}
+
+unsigned ingest_warnings(const struct model *model, bool complete,
+			 char warnings[INGEST_WARNINGS][INGEST_WARNING_SIZE])
+{
+	unsigned count = 0;
+
+	/* Of a cut stream it goes without saying. */
+	if (complete)
+		count += warn_of_garbage(model, warnings[count]);
+	count += warn_of_conflicts(model, warnings[count]);
+	return count;
+}

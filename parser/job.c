@@ -1,0 +1,195 @@
+/*
+ * job.c - what the jobs share: inputs and signals.
+ */
+#include "job.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "message.h"
+
+/* ---- signals */
+
+/* How long a rollback may take before the process ends without it. */
+#define ROLLBACK_S 3
+
+static volatile sig_atomic_t caught;
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define SIGNALS (sizeof(signals) / sizeof(*signals))
+
+/*
+ * An unfinished new file goes at once. A transaction is rolled back by the
+ * main line of work, or, should that wait for a pipe, by the next process
+ * that opens the database: SQLite's journal sees to it.
+ */
+static void on_signal(int number)
+{
+	if (!store_drop_from_signal() && !caught) {
+		caught = number;
+		alarm(ROLLBACK_S);
+		return;
+	}
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+void job_catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct sigaction before;
+
+	sigemptyset(&action.sa_mask);
+	action.sa_flags = SA_RESTART;
+	for (size_t i = 0; i < SIGNALS; i++) {
+		/* nohup's and the shell's wish counts. */
+		if (sigaction(signals[i], NULL, &before) == 0 &&
+		    before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
+	}
+}
+
+void job_release_signals(void)
+{
+	for (size_t i = 0; i < SIGNALS; i++) {
+		struct sigaction before;
+
+		if (sigaction(signals[i], NULL, &before) == 0 &&
+		    before.sa_handler == on_signal)
+			signal(signals[i], SIG_DFL);
+	}
+	if (caught)
+		raise(caught);
+}
+
+bool job_keep_on(void)
+{
+	return !caught;
+}
+
+/* ---- inputs */
+
+enum memparse_status job_no_memory(void)
+{
+	message(NULL, "out of memory");
+	return MEMPARSE_SYSTEM;
+}
+
+static enum memparse_status fail_input(const struct job_input *in,
+				       const char *why)
+{
+	message(in->path, "%s", why);
+	return MEMPARSE_SYSTEM;
+}
+
+/* Finds out whether the open file is a database. */
+static enum memparse_status look(struct job_input *in)
+{
+	struct source *const s = in->source;
+
+	if (source_peek(s, STORE_MAGIC_SIZE) == SOURCE_SYSTEM)
+		return fail_input(in, s->error);
+	in->is_database = s->size >= STORE_MAGIC_SIZE &&
+			  memcmp(s->window, STORE_MAGIC, STORE_MAGIC_SIZE) == 0;
+	if (!in->is_database)
+		return MEMPARSE_DONE;
+	if (s->compressed || strcmp(in->path, "-") == 0) {
+		message(in->path, "a database must be a file of its own: not "
+				  "compressed, not standard input");
+		return MEMPARSE_USAGE;
+	}
+	source_close(s);
+	in->source = NULL;
+	return MEMPARSE_DONE;
+}
+
+enum memparse_status job_input_open(struct job_input *in, const char *path)
+{
+	memset(in, 0, sizeof(*in));
+	in->path = path;
+	if (source_open(&in->source, path, NULL) != SOURCE_OK)
+		return in->source != NULL ? fail_input(in, in->source->error)
+					  : job_no_memory();
+	return look(in);
+}
+
+void job_input_close(struct job_input *in)
+{
+	source_close(in->source);
+	in->source = NULL;
+}
+
+static bool keep_on(void *arg, const struct source *source)
+{
+	const struct job_input *const in = arg;
+
+	message_progress(in->path,
+			 source->file_size ? source->file_offset
+					   : source->offset,
+			 source->file_size);
+	return job_keep_on();
+}
+
+/* Ends the stream in the model and hands the rest to the store. */
+static enum memparse_status end_stream(struct job_input *in,
+				       struct model *model, struct store *store)
+{
+	if (store != NULL && !store_live(store))
+		return fail_input(in, store_error(store));
+	switch (model_end_stream(model)) {
+	case MODEL_OK:
+		break;
+	case MODEL_STOPPED:
+		return fail_input(in, store_error(store));
+	default:
+		return job_no_memory();
+	}
+	if (store != NULL && !store_stream(store, model))
+		return fail_input(in, store_error(store));
+	return MEMPARSE_DONE;
+}
+
+/* Says how the stream ended and what to be careful about. */
+static void remark(struct job_input *in, const struct model *model)
+{
+	if (in->ended == MEMPARSE_CONTENT)
+		message_offset(in->path, in->ingest.offset, in->ingest.error);
+	in->warning_count = ingest_warnings(model, in->ended == MEMPARSE_DONE,
+					    in->warning_texts);
+	for (unsigned i = 0; i < in->warning_count; i++) {
+		in->warnings[i] = in->warning_texts[i];
+		message(in->path, "warning: %s", in->warnings[i]);
+	}
+}
+
+enum memparse_status job_input_read(struct job_input *in, struct model *model,
+				    struct store *store)
+{
+	enum memparse_status status;
+	enum ingest_result result;
+
+	in->ingest.keep_on = keep_on;
+	in->ingest.arg = in;
+	result = ingest_stream(&in->ingest, in->source, model);
+	message_progress_end();
+	switch (result) {
+	case INGEST_OK:
+		in->ended = MEMPARSE_DONE;
+		break;
+	case INGEST_CONTENT:
+		in->ended = MEMPARSE_CONTENT;
+		break;
+	case INGEST_SYSTEM:
+		return fail_input(in, in->ingest.error);
+	default:
+		/* The store's failure, or a signal, which says nothing. */
+		if (job_keep_on() && store != NULL)
+			fail_input(in, store_error(store));
+		return MEMPARSE_SYSTEM;
+	}
+	status = end_stream(in, model, store);
+	if (status == MEMPARSE_DONE)
+		remark(in, model);
+	return status;
+}

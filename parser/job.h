@@ -1,0 +1,96 @@
+/*
+ * job.h - the things memparse can be asked to do, one function each.
+ *
+ * Each says on standard error what went wrong and returns the exit status;
+ * main.c looks after standard output's own errors.
+ */
+#ifndef MEMPARSE_JOB_H
+#define MEMPARSE_JOB_H
+
+#include "memparse.h"
+#include "options.h"
+
+/* The default text over all operands, streams and databases. */
+enum memparse_status job_text(const struct options *options);
+
+/* Stores the operands; then a report on them, if one was asked for. */
+enum memparse_status job_store(const struct options *options);
+
+/* The rows of a query on a database, or on all streams as one. */
+enum memparse_status job_query(const struct options *options);
+
+/* All events of all operands. */
+enum memparse_status job_dump(const struct options *options);
+
+/* ---- what the jobs share */
+
+/* A file to read. Zeroed memory is none; job_input_close() in any case. */
+struct job_input {
+	const char *path;
+	struct source *source;
+	bool is_database;
+	struct ingest ingest;
+	enum memparse_status ended; /* DONE, or CONTENT when cut or corrupt */
+	const char *warnings[INGEST_WARNINGS];
+	char warning_texts[INGEST_WARNINGS][INGEST_WARNING_SIZE];
+	unsigned warning_count;
+};
+
+/* Opens path and looks at what it is. DONE, USAGE or SYSTEM. */
+enum memparse_status job_input_open(struct job_input *in, const char *path);
+
+/*
+ * Feeds a stream into a model, and if store is not NULL the model into it,
+ * with the end of the stream; says what there is to say about it. DONE also
+ * for a stream that is cut: see in->ended. SYSTEM: nothing of it counts.
+ */
+enum memparse_status job_input_read(struct job_input *in, struct model *model,
+				    struct store *store);
+
+void job_input_close(struct job_input *in);
+
+/*
+ * The text of a query: of queries/ or of a file. DONE and *sql, which the
+ * caller frees; or why not.
+ */
+enum memparse_status job_load_query(const char *query, char **sql);
+
+/* Reports on a stored profile, 0 the newest: rows if sql is not NULL. */
+enum memparse_status job_query_database(const struct options *options,
+					const char *path, const char *sql,
+					int64_t profile);
+
+/* Prints the default text of a model. */
+enum memparse_status job_print_text(const struct options *options,
+				    const struct model *model);
+
+/* Adds a stored profile to the model, 0 the newest. */
+enum memparse_status job_read_database(const char *path, int64_t profile,
+				       struct model *model);
+
+/* Finds out whether a query needs rows of blocks: USAGE if it is wrong. */
+enum memparse_status job_check_query(const char *name, const char *sql,
+				     bool *needs_blocks);
+
+/* Says that there is no memory. */
+enum memparse_status job_no_memory(void);
+
+/* The worse of two. */
+static inline enum memparse_status job_worse(enum memparse_status a,
+					     enum memparse_status b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * From here to job_release_signals(), ^C and its kin remove a new database
+ * that is not finished, or roll back what was being added, before they end
+ * the process.
+ */
+void job_catch_signals(void);
+void job_release_signals(void);
+
+/* False when such a signal came: stop, clean up, job_release_signals(). */
+bool job_keep_on(void);
+
+#endif

@@ -1,0 +1,289 @@
+/*
+ * job_query.c - the rows of a query.
+ */
+#include "job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "message.h"
+
+/* A query of more bytes than this is some other file. */
+#define QUERY_MAX (1u << 20)
+
+/* ---- its text */
+
+static enum memparse_status unknown_query(const char *query)
+{
+	const char *name, *question;
+	char names[512] = "";
+	size_t size = 0;
+
+	for (unsigned i = 0; report_list(i, &name, &question) >= 0; i++)
+		size += (size_t)snprintf(
+			names + size,
+			size < sizeof(names) ? sizeof(names) - size : 0, "%s%s",
+			i == 0 ? "" : ", ", name);
+	message(NULL, "unknown query '%s': name a file, or one of %s", query,
+		names);
+	return MEMPARSE_USAGE;
+}
+
+static enum memparse_status read_query(const char *path, FILE *file, char **sql)
+{
+	char *const text = malloc(QUERY_MAX + 1);
+	size_t size;
+
+	if (text == NULL)
+		return job_no_memory();
+	size = fread(text, 1, QUERY_MAX, file);
+	if (ferror(file)) {
+		message(path, "%s", strerror(errno));
+		free(text);
+		return MEMPARSE_SYSTEM;
+	}
+	if (size == QUERY_MAX || memchr(text, '\0', size) != NULL) {
+		message(path, "not a query: one SELECT is wanted");
+		free(text);
+		return MEMPARSE_USAGE;
+	}
+	text[size] = '\0';
+	*sql = text;
+	return MEMPARSE_DONE;
+}
+
+enum memparse_status job_load_query(const char *query, char **sql)
+{
+	const char *const inside = report_find(query);
+	enum memparse_status status;
+	FILE *file;
+
+	*sql = NULL;
+	if (inside != NULL) {
+		*sql = strdup(inside);
+		return *sql != NULL ? MEMPARSE_DONE : job_no_memory();
+	}
+	file = fopen(query, "re");
+	if (file == NULL && errno == ENOENT && strpbrk(query, "/.") == NULL)
+		return unknown_query(query);
+	if (file == NULL) {
+		message(query, "%s", strerror(errno));
+		return MEMPARSE_SYSTEM;
+	}
+	status = read_query(query, file, sql);
+	fclose(file);
+	return status;
+}
+
+static enum memparse_status fail_report(const char *name,
+					const struct report *r,
+					enum report_result result)
+{
+	message(name, "%s", r->error);
+	return result == REPORT_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
+enum memparse_status job_check_query(const char *name, const char *sql,
+				     bool *needs_blocks)
+{
+	enum memparse_status status = MEMPARSE_DONE;
+	struct store *store = NULL;
+	struct report r = {0};
+	enum report_result result;
+
+	if (store_open(&store, NULL, true) != STORE_OK) {
+		message(NULL, "%s",
+			store ? store_error(store) : "out of memory");
+		store_close(store);
+		return MEMPARSE_SYSTEM;
+	}
+	result = report_prepare(&r, store_database(store), sql);
+	*needs_blocks = r.needs_blocks;
+	if (result != REPORT_OK)
+		status = fail_report(name, &r, result);
+	report_close(&r);
+	store_close(store);
+	return status;
+}
+
+static enum memparse_status print(const struct options *options, sqlite3 *db,
+				  const char *sql, int64_t profile)
+{
+	enum memparse_status status = MEMPARSE_DONE;
+	struct report r;
+	enum report_result result = report_prepare(&r, db, sql);
+
+	if (result == REPORT_OK)
+		result = report_print(&r, profile, options->format, stdout);
+	if (result != REPORT_OK)
+		status = fail_report(options->query, &r, result);
+	report_close(&r);
+	return status;
+}
+
+/* ---- on a database */
+
+static enum memparse_status fail_reader(const struct store_reader *r,
+					const char *path,
+					enum store_result result)
+{
+	message(path, "%s", r->error);
+	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
+static void remark(void *arg, bool incomplete, uint64_t offset,
+		   const char *text)
+{
+	if (incomplete)
+		message_offset(arg, offset, text);
+	else
+		message(arg, "warning: %s", text);
+}
+
+static enum memparse_status query_open(const struct options *options,
+				       struct store_reader *r, const char *path,
+				       const char *sql, int64_t profile)
+{
+	bool needs_blocks = false, summary = false;
+	enum memparse_status status;
+	enum store_result result;
+
+	status = job_check_query(options->query, sql, &needs_blocks);
+	if (status != MEMPARSE_DONE)
+		return status;
+	result = store_read_choose(r, &profile, &summary);
+	if (result == STORE_OK && needs_blocks && summary) {
+		message(path,
+			"profile %lld has no rows of single blocks, "
+			"which %s needs: ingest without --summary",
+			(long long)profile, options->query);
+		return MEMPARSE_USAGE;
+	}
+	if (result == STORE_OK &&
+	    !store_read_remarks(r, profile, remark, (void *)path))
+		result = STORE_FAILED;
+	if (result != STORE_OK)
+		return fail_reader(r, path, result);
+	return print(options, r->db, sql, profile);
+}
+
+enum memparse_status job_query_database(const struct options *options,
+					const char *path, const char *sql,
+					int64_t profile)
+{
+	struct store_reader r;
+	const enum store_result result = store_read_open(&r, path);
+	enum memparse_status status;
+
+	if (result == STORE_OK)
+		status = query_open(options, &r, path, sql, profile);
+	else
+		status = fail_reader(&r, path, result);
+	store_read_close(&r);
+	return status;
+}
+
+/* ---- on streams: through a database that vanishes */
+
+/* Feeds an open input and the other operands into one profile. */
+static enum memparse_status read_streams(const struct options *options,
+					 struct job_input *in,
+					 struct model *model,
+					 struct store *store)
+{
+	const bool several = options->operand_count > 1;
+	enum memparse_status status = MEMPARSE_DONE, ended = MEMPARSE_DONE;
+	struct store_profile profile = {
+		.source = several ? "several streams" : in->path,
+		.version = MEMPARSE_VERSION_STRING,
+	};
+
+	for (int i = 0; status == MEMPARSE_DONE; i++) {
+		status = job_input_read(in, model, store);
+		ended = job_worse(ended, in->ended);
+		if (status != MEMPARSE_DONE || i + 1 >= options->operand_count)
+			break;
+		job_input_close(in);
+		status = job_input_open(in, options->operands[i + 1]);
+		if (status == MEMPARSE_DONE && in->is_database) {
+			message(in->path, "a query reports on one database, "
+					  "or on streams");
+			status = MEMPARSE_USAGE;
+		}
+	}
+	if (status != MEMPARSE_DONE)
+		return status;
+	profile.symtab_version = in->ingest.symtab_version;
+	profile.events_version = in->ingest.events_version;
+	profile.complete = ended == MEMPARSE_DONE;
+	profile.end_offset = in->ingest.offset;
+	profile.end_reason = profile.complete ? NULL : in->ingest.error;
+	profile.warnings = in->warnings;
+	profile.warning_count = in->warning_count;
+	if (!store_profile(store, model, &profile) || !store_commit(store)) {
+		message(NULL, "%s", store_error(store));
+		return MEMPARSE_SYSTEM;
+	}
+	return ended;
+}
+
+static enum memparse_status query_streams(const struct options *options,
+					  struct job_input *in, const char *sql)
+{
+	enum memparse_status status;
+	struct store *store = NULL;
+	struct model *model = NULL;
+	bool needs_blocks;
+
+	status = job_check_query(options->query, sql, &needs_blocks);
+	if (status != MEMPARSE_DONE)
+		return status;
+	if (store_open(&store, NULL, !needs_blocks) != STORE_OK ||
+	    !store_begin(store)) {
+		message(NULL, "%s",
+			store ? store_error(store) : "out of memory");
+		status = MEMPARSE_SYSTEM;
+	} else {
+		model = model_new(needs_blocks ? store_life : NULL, store);
+		status = model != NULL ? read_streams(options, in, model, store)
+				       : job_no_memory();
+	}
+	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT)
+		status = job_worse(
+			status, print(options, store_database(store), sql, 0));
+	model_free(model);
+	store_close(store);
+	return status;
+}
+
+enum memparse_status job_query(const struct options *options)
+{
+	enum memparse_status status;
+	struct job_input in = {0};
+	char *sql;
+
+	status = job_load_query(options->query, &sql);
+	if (status == MEMPARSE_DONE)
+		status = job_input_open(&in, options->operands[0]);
+	if (status != MEMPARSE_DONE) {
+		/* It has been said why. */
+	} else if (in.is_database && options->operand_count > 1) {
+		message(in.path, "a query reports on one database, or on "
+				 "streams");
+		status = MEMPARSE_USAGE;
+	} else if (in.is_database) {
+		status = job_query_database(options, in.path, sql,
+					    options->profile);
+	} else if (options->profile != 0) {
+		message(in.path, "--profile goes with a database");
+		status = MEMPARSE_USAGE;
+	} else {
+		status = query_streams(options, &in, sql);
+	}
+	job_input_close(&in);
+	free(sql);
+	return status;
+}

@@ -1,0 +1,145 @@
+/*
+ * job_text.c - the default text, and the dump.
+ */
+#include "job.h"
+
+#include <stdio.h>
+
+#include "dump.h"
+#include "message.h"
+
+enum memparse_status job_print_text(const struct options *options,
+				    const struct model *model)
+{
+	const struct report_text_options how = {
+		.leak_only = options->leak_only,
+		.human_readable = options->human_readable,
+	};
+
+	return report_text(stdout, model, &how) ? MEMPARSE_DONE
+						: job_no_memory();
+}
+
+/* ---- stored profiles */
+
+static void remark(void *arg, bool incomplete, uint64_t offset,
+		   const char *text)
+{
+	if (incomplete)
+		message_offset(arg, offset, text);
+	else
+		message(arg, "warning: %s", text);
+}
+
+static enum memparse_status fail_reader(const struct store_reader *r,
+					const char *path,
+					enum store_result result)
+{
+	message(path, "%s", r->error);
+	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
+enum memparse_status job_read_database(const char *path, int64_t profile,
+				       struct model *model)
+{
+	enum memparse_status status = MEMPARSE_DONE;
+	enum store_result result;
+	struct store_reader r;
+	bool summary;
+
+	result = store_read_open(&r, path);
+	if (result == STORE_OK)
+		result = store_read_choose(&r, &profile, &summary);
+	if (result == STORE_OK &&
+	    (!store_read_profile(&r, profile, model) ||
+	     !store_read_remarks(&r, profile, remark, (void *)path)))
+		result = STORE_FAILED;
+	if (result != STORE_OK)
+		status = fail_reader(&r, path, result);
+	store_read_close(&r);
+	return status;
+}
+
+/* ---- the text */
+
+/* What has come of the operands so far. */
+struct reading {
+	enum memparse_status status;
+	bool any;    /* the model holds something */
+	bool broken; /* and something that does not count */
+};
+
+static void read_one(const struct options *options, const char *path,
+		     struct model *model, struct reading *reading)
+{
+	struct job_input in;
+	enum memparse_status status = job_input_open(&in, path);
+
+	if (status == MEMPARSE_DONE && !in.is_database && options->profile) {
+		message(path, "--profile goes with a database");
+		status = MEMPARSE_USAGE;
+	}
+	if (status == MEMPARSE_DONE) {
+		status = in.is_database ? job_read_database(
+						  path, options->profile, model)
+					: job_input_read(&in, model, NULL);
+		reading->any = reading->any || status == MEMPARSE_DONE;
+		reading->broken = reading->broken || status == MEMPARSE_SYSTEM;
+		status = job_worse(status, in.ended);
+	}
+	reading->status = job_worse(reading->status, status);
+	job_input_close(&in);
+}
+
+enum memparse_status job_text(const struct options *options)
+{
+	struct model *const model = model_new(NULL, NULL);
+	struct reading reading = {MEMPARSE_DONE, false, false};
+
+	if (model == NULL)
+		return job_no_memory();
+	for (int i = 0; i < options->operand_count && !reading.broken; i++)
+		read_one(options, options->operands[i], model, &reading);
+	if (reading.any && !reading.broken)
+		reading.status = job_worse(reading.status,
+					   job_print_text(options, model));
+	model_free(model);
+	return reading.status;
+}
+
+/* ---- the dump */
+
+static enum memparse_status dump_one(const char *path)
+{
+	struct job_input in;
+	enum memparse_status status = job_input_open(&in, path);
+	enum ingest_result result;
+
+	if (status == MEMPARSE_DONE && in.is_database) {
+		message(path, "--dump wants a stream, not a database");
+		status = MEMPARSE_USAGE;
+	}
+	if (status == MEMPARSE_DONE) {
+		result = dump_stream(&in.ingest, in.source, stdout);
+		if (result == INGEST_CONTENT) {
+			/* The lines first, if both go to one terminal. */
+			fflush(stdout);
+			message_offset(path, in.ingest.offset, in.ingest.error);
+			status = MEMPARSE_CONTENT;
+		} else if (result == INGEST_SYSTEM) {
+			message(path, "%s", in.ingest.error);
+			status = MEMPARSE_SYSTEM;
+		}
+	}
+	job_input_close(&in);
+	return status;
+}
+
+enum memparse_status job_dump(const struct options *options)
+{
+	enum memparse_status status = MEMPARSE_DONE;
+
+	for (int i = 0; i < options->operand_count && !ferror(stdout); i++)
+		status = job_worse(status, dump_one(options->operands[i]));
+	return status;
+}

@@ -1,0 +1,40 @@
+/*
+ * options.h - the command line, as what to do.
+ */
+#ifndef MEMPARSE_OPTIONS_H
+#define MEMPARSE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "report.h"
+
+/* Borrows the strings of argv. */
+struct options {
+	const char **operands; /* malloc'ed array; "-" is standard input */
+	int operand_count;
+	bool leak_only;
+	bool human_readable;
+	bool summary;
+	bool dump;
+	const char *output; /* NULL: no database is kept */
+	const char *query;  /* name or file; NULL: the default text */
+	enum report_format format;
+	bool has_format; /* --format was given */
+	int64_t profile; /* 0: the newest */
+};
+
+enum options_result {
+	OPTIONS_RUN,  /* *options says what */
+	OPTIONS_DONE, /* --help, --version: it is on standard output */
+	/* Wrong, and one line on standard error has said why. */
+	OPTIONS_WRONG,
+	OPTIONS_NO_MEMORY,
+};
+
+/* Reads the command line. options_clear() in any case. */
+enum options_result options_read(struct options *options, int argc,
+				 char **argv);
+void options_clear(struct options *options);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * store.h - what a model found, to the rows of a database.
+ *
+ * A profile is stored in this order:
+ *
+ *	store_open(&s, path, summary);
+ *	store_begin(s);
+ *	m = model_new(summary ? NULL : store_life, s);
+ *	...feed m, then for each stream...
+ *	store_live(s); model_end_stream(m); store_stream(s, m);
+ *	store_profile(s, m, &profile);
+ *	store_commit(s);
+ *	store_close(s);
+ *
+ * begin to profile may be repeated for more profiles. Nothing is there for
+ * others before store_commit() has returned true; without it store_close()
+ * leaves everything as it was.
+ *
+ * Memory: SQLite's cache, and what one profile's sites and chunks take up
+ * while they are sorted; no rows of blocks. One thread.
+ */
+#ifndef MEMPARSE_STORE_H
+#define MEMPARSE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "model.h"
+
+/* 'ljmp', and the version of the schema: as in sqlschema/tables.sql. */
+#define STORE_APPLICATION_ID 0x6c6a6d70
+#define STORE_USER_VERSION   1
+
+enum store_result {
+	STORE_OK,
+	/* The file is not a database of ours, or one of another version. */
+	STORE_REFUSED,
+	/* The system or SQLite refused; nothing has changed. */
+	STORE_FAILED,
+};
+
+struct store; /* private */
+
+/* What is known of a stream when it has been read. Borrows all strings. */
+struct store_profile {
+	const char *source;	 /* the file's name, any bytes */
+	const char *version;	 /* of the program that stores */
+	unsigned symtab_version; /* 0: not read */
+	unsigned events_version; /* 0: not read */
+	bool complete;
+	uint64_t end_offset;
+	const char *end_reason; /* NULL when complete */
+	const char *const *warnings;
+	size_t warning_count;
+};
+
+/*
+ * Opens the database at path to add to it, or to create it when there is
+ * none: then everything goes to path.partial first. A path of NULL is a
+ * database of its own that vanishes with store_close(), in memory with
+ * summary. Waits for others that write to the same database.
+ *
+ * *s is NULL only without memory; store_error() has the reason of a failure.
+ */
+enum store_result store_open(struct store **s, const char *path, bool summary);
+
+/* Why the last call failed: one line, owned by s. */
+const char *store_error(const struct store *s);
+
+/* Begins a profile. False: see store_error(); so for all that follow. */
+bool store_begin(struct store *s);
+
+/* A model_life_fn; arg is a struct store *. */
+bool store_life(void *arg, const struct model_life *life);
+
+/* Tells that the lives that follow are alive at the end. */
+bool store_live(struct store *s);
+
+/* Ends a stream: takes its samples, counts events on behind its last one. */
+bool store_stream(struct store *s, const struct model *m);
+
+/* Writes all that the model found and ends the profile. */
+bool store_profile(struct store *s, const struct model *m,
+		   const struct store_profile *profile);
+
+/* Makes everything permanent; the database of a path is closed by it. */
+bool store_commit(struct store *s);
+
+/* The numbers of the first and the last profile stored, 0 for none. */
+void store_profiles(const struct store *s, int64_t *first, int64_t *last);
+
+/* The database, for reports on one without a path; NULL after a commit. */
+sqlite3 *store_database(struct store *s);
+
+/* Closes and frees; s may be NULL. */
+void store_close(struct store *s);
+
+/*
+ * For a signal handler: removes the unfinished new database, if there is one.
+ * True when there was one, or none is being written, so that the process can
+ * end at once; false when a transaction should be rolled back first.
+ */
+bool store_drop_from_signal(void);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * store_file.c - the file of a new database, until it has its name.
+ *
+ * It is written as NAME.partial, under a lock that other processes with the
+ * same plan wait for; the kernel frees the lock of one that dies, so that a
+ * file left by it is in nobody's way.
+ */
+#include "store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long to wait for another process: as long as an ingest may take. */
+#define WAIT_MS	 600000
+#define PAUSE_MS 20
+
+/* What a signal handler may remove. */
+static char *volatile unfinished;
+static volatile sig_atomic_t adding;
+
+bool store_drop_from_signal(void)
+{
+	if (unfinished != NULL)
+		unlink(unfinished);
+	return !adding;
+}
+
+static void pause_ms(int ms)
+{
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+
+	nanosleep(&time, NULL);
+}
+
+/* Waits for the lock on s->lock. */
+static bool take_lock(struct store *s)
+{
+	for (int waited = 0; flock(s->lock, LOCK_EX | LOCK_NB) != 0;
+	     waited += PAUSE_MS) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return store_fail_system(s, s->partial, errno);
+		if (waited >= WAIT_MS)
+			return store_fail_system(s, s->partial, EBUSY);
+		pause_ms(PAUSE_MS);
+	}
+	return true;
+}
+
+/* True when the locked file is still the one that bears the name. */
+static bool still_there(const struct store *s)
+{
+	struct stat named, locked;
+
+	return stat(s->partial, &named) == 0 && fstat(s->lock, &locked) == 0 &&
+	       named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
+}
+
+/* Opens and locks path.partial, whoever may have left it there. */
+static bool lock_partial(struct store *s)
+{
+	struct stat st;
+
+	for (;;) {
+		s->lock = open(s->partial,
+			       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+				       O_NONBLOCK,
+			       0666);
+		if (s->lock < 0)
+			return store_fail_system(s, s->partial, errno);
+		if (fstat(s->lock, &st) != 0 || !S_ISREG(st.st_mode)) {
+			close(s->lock);
+			s->lock = -1;
+			return store_fail_system(s, s->partial, EEXIST);
+		}
+		if (!take_lock(s)) {
+			close(s->lock);
+			s->lock = -1;
+			return false;
+		}
+		if (still_there(s))
+			return true;
+		/* Its owner has finished, or has given up. */
+		close(s->lock);
+		s->lock = -1;
+	}
+}
+
+/* Looks at s->path: 1 there is something to add to, 0 nothing, -1 failed. */
+static int look(struct store *s)
+{
+	struct stat st;
+
+	if (stat(s->path, &st) != 0) {
+		if (errno == ENOENT)
+			return 0;
+		store_fail_system(s, NULL, errno);
+		return -1;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		store_fail_system(s, NULL, EISDIR);
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(s->error, sizeof(s->error), "not a regular file");
+		return -1;
+	}
+	/* An empty file, as mktemp makes it, is as good as none. */
+	return st.st_size != 0;
+}
+
+bool store_file_open(struct store *s)
+{
+	int there = look(s);
+
+	if (there == 0) {
+		if (!lock_partial(s))
+			return false;
+		unfinished = s->partial;
+		/* Another process may have finished the file by now. */
+		there = look(s);
+		if (there != 0)
+			store_file_drop(s);
+	}
+	s->create = there == 0;
+	adding = there > 0;
+	if (s->create && ftruncate(s->lock, 0) != 0)
+		return store_fail_system(s, s->partial, errno);
+	return there >= 0;
+}
+
+/* A name is on the disk when its directory is. */
+static bool sync_directory(struct store *s)
+{
+	const char *const slash = strrchr(s->path, '/');
+	char *const name = strndup(s->path, (size_t)(slash - s->path) + 1);
+	int fd, result;
+
+	if (name == NULL)
+		return store_fail_system(s, NULL, ENOMEM);
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(name);
+	if (fd < 0)
+		return true; /* not ours to read: the system decides when */
+	result = fsync(fd);
+	close(fd);
+	/* EINVAL: a file system that has no such thing. */
+	if (result != 0 && errno != EINVAL)
+		return store_fail_system(s, NULL, errno);
+	return true;
+}
+
+bool store_file_finish(struct store *s)
+{
+	if (fsync(s->lock) != 0)
+		return store_fail_system(s, s->partial, errno);
+	/* Somebody who does not know our lock may have been here. */
+	if (look(s) > 0)
+		return store_fail_system(s, NULL, EEXIST);
+	if (rename(s->partial, s->path) != 0)
+		return store_fail_system(s, NULL, errno);
+	unfinished = NULL;
+	close(s->lock);
+	s->lock = -1;
+	return sync_directory(s);
+}
+
+void store_file_drop(struct store *s)
+{
+	adding = 0;
+	if (s->lock < 0)
+		return;
+	unlink(s->partial);
+	unfinished = NULL;
+	close(s->lock);
+	s->lock = -1;
+}

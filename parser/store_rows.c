@@ -1,0 +1,274 @@
+/*
+ * store_rows.c - the rows of lives, samples and profiles.
+ */
+#include "store_private.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "store_binder.h"
+#include "store_columns.h"
+
+#define ROW	"(?,?,?,?,?,?,?,?)"
+#define ROWS_8	ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW
+#define ROWS_32 ROWS_8 "," ROWS_8 "," ROWS_8 "," ROWS_8
+#define INSERT_ALLOCATION                                                      \
+	"INSERT INTO allocation_data (site_id, died_site_id, born_event, "     \
+	"died_event, realloc_of, address, size, how) VALUES "
+
+/* The bits of allocation_data.how. */
+#define HOW_BORN_BY_REALLOC 1u
+#define HOW_DIED_BY_REALLOC 2u
+#define HOW_REPLACED	    4u
+
+bool store_rows_open(struct store *s)
+{
+	return store_prepare(s, &s->insert_batch, INSERT_ALLOCATION ROWS_32) &&
+	       store_prepare(s, &s->insert_one, INSERT_ALLOCATION ROW);
+}
+
+void store_rows_close(struct store *s)
+{
+	sqlite3_finalize(s->insert_batch);
+	sqlite3_finalize(s->insert_one);
+	s->insert_batch = s->insert_one = NULL;
+}
+
+/* ---- lives */
+
+static void bind_site(struct binder *b, const struct store *s, uint32_t site)
+{
+	if (site == MODEL_NO_SITE)
+		bind_null(b);
+	else
+		bind_int(b, (uint64_t)s->first_site + site);
+}
+
+static void bind_event(struct binder *b, const struct store *s, uint64_t event)
+{
+	bind_int_or_null(b, event == 0 ? 0 : s->event_base + event);
+}
+
+static void bind_life(struct binder *b, const struct store *s,
+		      const struct model_life *life)
+{
+	bind_site(b, s, life->born_site);
+	bind_site(b, s, life->died_site);
+	bind_event(b, s, life->born_event);
+	bind_event(b, s, life->died_event);
+	bind_event(b, s, life->realloc_of);
+	bind_int(b, life->address);
+	bind_int(b, life->size);
+	bind_int(b, (life->born_by_realloc ? HOW_BORN_BY_REALLOC : 0) |
+			    (life->died_by_realloc ? HOW_DIED_BY_REALLOC : 0) |
+			    (life->replaced ? HOW_REPLACED : 0));
+}
+
+/* Inserts what waits in the batch: all at once when it is full. */
+static bool flush(struct store *s)
+{
+	struct binder all = {s->insert_batch, 0, SQLITE_OK};
+	struct binder one = {s->insert_one, 0, SQLITE_OK};
+	const bool full = s->batched == STORE_BATCH;
+
+	for (unsigned i = 0; i < s->batched; i++) {
+		bind_life(full ? &all : &one, s, &s->batch[i]);
+		if (!full && !store_insert(s, &one))
+			return false;
+	}
+	s->next_allocation += s->batched;
+	s->batched = 0;
+	return !full || store_insert(s, &all);
+}
+
+bool store_life(void *arg, const struct model_life *life)
+{
+	struct store *const s = arg;
+
+	s->batch[s->batched++] = *life;
+	return s->batched < STORE_BATCH || flush(s);
+}
+
+bool store_live(struct store *s)
+{
+	if (!flush(s))
+		return false;
+	/* The first stream of several: the view leaves out what has ended. */
+	if (s->first_live == 0)
+		s->first_live = s->next_allocation;
+	return true;
+}
+
+/* ---- begin, streams, end */
+
+/* The first free number after those in use; 0 on failure. */
+static int64_t next_number(struct store *s, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int64_t number = 0;
+
+	if (!store_prepare(s, &stmt, sql))
+		return 0;
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		number = sqlite3_column_int64(stmt, 0);
+	else
+		store_fail_sqlite(s, sqlite3_errcode(s->db));
+	sqlite3_finalize(stmt);
+	return number;
+}
+
+#define NEXT(table, column)                                                    \
+	"SELECT coalesce(max(" column "), 0) + 1 FROM " table
+
+bool store_begin(struct store *s)
+{
+	s->event_base = s->begun_base = 0;
+	s->first_live = 0;
+	s->first_chunk = next_number(s, NEXT("chunk_data", "chunk_id"));
+	s->first_site = next_number(s, NEXT("site_data", "site_id"));
+	s->first_allocation =
+		next_number(s, NEXT("allocation_data", "allocation_id"));
+	s->next_allocation = s->first_allocation;
+	/* Also of profiles that were dropped: numbers are not given again. */
+	s->profile_id = next_number(
+		s, "SELECT max((SELECT coalesce(max(profile_id), 0) FROM "
+		   "profile_data), coalesce((SELECT seq FROM sqlite_sequence "
+		   "WHERE name = 'profile_data'), 0)) + 1");
+	return s->first_chunk != 0 && s->first_site != 0 &&
+	       s->first_allocation != 0 && s->profile_id != 0;
+}
+
+bool store_stream(struct store *s, const struct model *m)
+{
+	const struct model_totals *const t = model_totals(m);
+	const size_t count = model_sample_count(m);
+	struct binder b = {NULL, 0, SQLITE_OK};
+	bool ok;
+
+	ok = flush(s) &&
+	     store_prepare(s, &b.stmt,
+			   "INSERT INTO heap_sample_data (profile_id, event, "
+			   "live_blocks, live_bytes, begun_bytes) "
+			   "VALUES (?, ?, ?, ?, ?)");
+	for (size_t i = 0; ok && i < count; i++) {
+		const struct model_sample *const sample = model_sample(m, i);
+
+		bind_int(&b, (uint64_t)s->profile_id);
+		bind_int(&b, s->event_base + sample->event);
+		bind_int(&b, sample->live_blocks);
+		bind_int(&b, sample->live_bytes);
+		bind_int(&b, s->begun_base + sample->begun_bytes);
+		ok = store_insert(s, &b);
+	}
+	sqlite3_finalize(b.stmt);
+	s->event_base = t->events;
+	s->begun_base = t->figures.alloc_bytes + t->figures.realloc_new_bytes;
+	return ok;
+}
+
+/* ---- the profile's own row, and its warnings */
+
+static void bind_range(struct binder *b, const struct store *s)
+{
+	if (s->summary) {
+		bind_null(b);
+		bind_null(b);
+		bind_null(b);
+		return;
+	}
+	bind_int(b, (uint64_t)s->first_allocation);
+	bind_int(b, (uint64_t)s->first_live);
+	bind_int(b, (uint64_t)s->next_allocation);
+}
+
+static void bind_totals(struct binder *b, const struct model_totals *t)
+{
+#define BIND_FIGURE(name) bind_int(b, t->figures.name);
+	bind_int(b, t->events);
+	STORE_FIGURES(BIND_FIGURE)
+#undef BIND_FIGURE
+	bind_int(b, t->peak_bytes);
+	bind_int_or_null(b, t->peak_event);
+	bind_int(b, t->conflict_events);
+	bind_int_or_null(b, t->first_conflict_event);
+	bind_int(b, t->replaced_blocks);
+	bind_int(b, t->replaced_bytes);
+	bind_int_or_null(b, t->last_collector_free_event);
+	bind_int(b, t->begun_bytes_since_collector);
+}
+
+static bool insert_profile(struct store *s, const struct model *m,
+			   const struct store_profile *profile)
+{
+	struct binder b = {NULL, 0, SQLITE_OK};
+	char *source =
+		store_printable(profile->source, strlen(profile->source));
+	bool ok;
+
+	if (source == NULL)
+		return store_fail_sqlite(s, SQLITE_NOMEM);
+	ok = store_prepare(
+		s, &b.stmt,
+		"INSERT INTO profile_data (profile_id, source, "
+		"memparse_version, stored_at_s, symtab_version, "
+		"events_version, complete, end_offset, end_reason, summary, "
+		"first_allocation_id, first_live_id, end_allocation_id, "
+		"events" STORE_FIGURE_NAMES ", peak_bytes, peak_event, "
+		"conflict_events, first_conflict_event, replaced_blocks, "
+		"replaced_bytes, last_collector_free_event, "
+		"begun_bytes_since_collector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+		"?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS
+		", ?, ?, ?, ?, ?, ?, ?, ?)");
+	bind_int(&b, (uint64_t)s->profile_id);
+	bind_text(&b, source);
+	bind_text(&b, profile->version);
+	bind_int(&b, (uint64_t)time(NULL));
+	bind_int_or_null(&b, profile->symtab_version);
+	bind_int_or_null(&b, profile->events_version);
+	bind_int(&b, profile->complete);
+	bind_int(&b, profile->end_offset);
+	bind_text(&b, profile->end_reason);
+	bind_int(&b, s->summary);
+	bind_range(&b, s);
+	bind_totals(&b, model_totals(m));
+	ok = ok && store_insert(s, &b);
+	sqlite3_finalize(b.stmt);
+	sqlite3_free(source);
+	return ok;
+}
+
+static bool insert_warnings(struct store *s,
+			    const struct store_profile *profile)
+{
+	struct binder b = {NULL, 0, SQLITE_OK};
+	bool ok = store_prepare(s, &b.stmt,
+				"INSERT INTO warning_data (profile_id, number, "
+				"text) VALUES (?, ?, ?)");
+
+	for (size_t i = 0; ok && i < profile->warning_count; i++) {
+		bind_int(&b, (uint64_t)s->profile_id);
+		bind_int(&b, i + 1);
+		bind_text(&b, profile->warnings[i]);
+		ok = store_insert(s, &b);
+	}
+	sqlite3_finalize(b.stmt);
+	return ok;
+}
+
+bool store_profile(struct store *s, const struct model *m,
+		   const struct store_profile *profile)
+{
+	if (!insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
+	    !store_sites(s, m))
+		return false;
+	if (s->first_profile == 0)
+		s->first_profile = s->profile_id;
+	s->last_profile = s->profile_id;
+	return true;
+}
+
+void store_profiles(const struct store *s, int64_t *first, int64_t *last)
+{
+	*first = s->first_profile;
+	*last = s->last_profile;
+}
