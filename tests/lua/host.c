@@ -14,6 +14,9 @@
  *   host.wrapped()  calls that passed through it
  *   host.call(f)    calls f through lua_pcall with no results
  *   host.table()    an allocation by a C function
+ *   host.fail_at(n, forever)  the n-th attempt from now to allocate or grow
+ *                   fails, and all later ones if forever; 0: none
+ *   host.attempts() attempts since the last fail_at
  *   host.forbid()   makes process_vm_readv fail, as containers do
  *   host.script_vm(text, argument)  runs text in a VM of its own, closes it
  *   host.thread_vms(n, text)  the same in n threads at once, argument 1..n
@@ -46,13 +49,27 @@ struct allocator {
 	lua_Alloc below;
 	void *below_ud;
 	struct counts counts;
+	uint64_t attempts; /* since fail_at() */
+	uint64_t fail_at;  /* 0: never */
+	int fail_forever;
 };
+
+static int must_fail(struct allocator *a)
+{
+	a->attempts++;
+	return a->fail_at && (a->fail_forever ? a->attempts >= a->fail_at
+					      : a->attempts == a->fail_at);
+}
 
 static void *count_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
 	struct allocator *a = ud;
 	struct counts *c = &a->counts;
-	void *block = a->below(a->below_ud, ptr, osize, nsize);
+	void *block;
+	/* Shrinking must not fail, says Lua. */
+	if (nsize > osize && must_fail(a))
+		return NULL;
+	block = a->below(a->below_ud, ptr, osize, nsize);
 	if (nsize == 0) {
 		c->frees += ptr != NULL;
 		c->free_bytes += ptr ? osize : 0;
@@ -83,6 +100,21 @@ static int host_counts(lua_State *L)
 	lua_pushnumber(L, (double)c->frees);
 	lua_pushnumber(L, (double)c->free_bytes);
 	return 7;
+}
+
+static int host_fail_at(lua_State *L)
+{
+	struct allocator *a = upvalue_allocator(L);
+	a->attempts = 0;
+	a->fail_at = (uint64_t)luaL_checkinteger(L, 1);
+	a->fail_forever = lua_toboolean(L, 2);
+	return 0;
+}
+
+static int host_attempts(lua_State *L)
+{
+	lua_pushnumber(L, (double)upvalue_allocator(L)->attempts);
+	return 1;
 }
 
 /* The wrapper of host.wrap(): one of the process is enough for the tests. */
@@ -176,6 +208,8 @@ static lua_State *open_vm(struct allocator *a)
 	set_function(L, "wrapped", host_wrapped, a);
 	set_function(L, "call", host_call, a);
 	set_function(L, "table", host_table, a);
+	set_function(L, "fail_at", host_fail_at, a);
+	set_function(L, "attempts", host_attempts, a);
 	set_function(L, "forbid", host_forbid, a);
 	set_function(L, "script_vm", host_script_vm, a);
 	set_function(L, "thread_vms", host_thread_vms, a);

@@ -51,7 +51,7 @@ local kinds = {
       "keep[1] = concat(keep, '', 2, 3)"):format(s - 8)
   end,
   function(s)
-    return "keep[1] = {" .. ("1,"):rep(s / 8 - 1) .. "}"
+    return ("keep[1] = {unpack(ones, 1, %d)}"):format(s / 8 - 1)
   end,
   function(s) return ("keep[1] = keys[c]:rep(%d)"):format(s / 8) end,
   function(s)
@@ -255,6 +255,8 @@ emit("local ffi, tnew = require 'ffi', require 'table.new'")
 emit("local rep, fmt, reverse, upper = string.rep, string.format, " ..
   "string.reverse, string.upper")
 emit("local concat, sort, gsub = table.concat, table.sort, string.gsub")
+emit("local unpack, ones = unpack, {}")
+emit("for i = 1, 4000 do ones[i] = i end")
 emit("local c, keep, keys, pad = 0, {'', '', '', ''}, {}, {}")
 emit("for i = 1, 20000 do keys[i] = fmt('%08d', i) end")
 local pads = emit("-- pads")
