@@ -72,8 +72,9 @@ static enum memparse_status store_all(const struct options *options,
 			one = MEMPARSE_USAGE;
 		}
 		if (one == MEMPARSE_DONE)
-			one = job_worse(store_one(options, &in, store),
-					in.ended);
+			one = store_one(options, &in, store);
+		if (one == MEMPARSE_DONE)
+			one = in.ended;
 		status = job_worse(status, one);
 		job_input_close(&in);
 	}

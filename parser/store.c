@@ -105,8 +105,8 @@ static enum store_result prepare_old(struct store *s)
 
 static enum store_result open_database(struct store *s)
 {
-	const int flags =
-		SQLITE_OPEN_READWRITE | (s->create ? SQLITE_OPEN_CREATE : 0);
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+			  (s->create ? SQLITE_OPEN_CREATE : 0);
 	const char *const name = s->temporary ? s->summary ? ":memory:" : ""
 				 : s->create  ? s->partial
 					      : s->path;

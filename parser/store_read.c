@@ -70,7 +70,8 @@ static int open_with(struct store_reader *r, const char *path, int flags)
 
 	sqlite3_close(r->db);
 	r->db = NULL;
-	result = sqlite3_open_v2(path, &r->db, flags, NULL);
+	result = sqlite3_open_v2(path, &r->db, flags | SQLITE_OPEN_NOMUTEX,
+				 NULL);
 	if (result != SQLITE_OK)
 		return result;
 	sqlite3_extended_result_codes(r->db, 1);
