@@ -36,7 +36,7 @@ struct reader {
 	size_t used, filled;
 	uint64_t file_read; /* bytes read(2) returned so far */
 	size_t hint;	    /* what zstd wants next, 0 between frames */
-	bool pending;	    /* zstd may hold output that did not fit */
+	bool pending; /* output did not fit: read no more before it is out */
 };
 
 static enum source_result fail_system(struct reader *r, int error)

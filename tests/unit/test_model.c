@@ -174,22 +174,61 @@ static void test_streams_are_apart(void **state)
 {
 	struct model *const m = replay(PROLOGUE "alloc lua 0x100:1 0x10 32\n"
 						"alloc lua 0x100:1 0x20 32\n"
+						"alloc int 0x30 0\n"
+						"free int 0x30 0\n"
 						"end\n");
 	(void)state;
 
+	assert_int_equal(model_totals(m)->last_collector_free_event, 4);
 	feed(m, "ljs 3\nljm 3\nfree lua 0x100:1 0x10 32\nend\n");
 	assert_int_equal(model_totals(m)->figures.live_blocks, 2);
 	assert_int_equal(model_totals(m)->figures.earlier_free_events, 1);
 	assert_int_equal(
 		find_site(m, "CFUNC 0x100")->figures.earlier_free_bytes, 32);
 	assert_int_equal(model_totals(m)->peak_bytes, 0);
+	assert_int_equal(model_totals(m)->last_collector_free_event, 0);
 	assert_int_equal(model_sample_count(m), 1);
 	feed(m, PROLOGUE "free lua 0x100:1 0x10 32\n"
 			 "alloc lua 0x100:1 0x10 8\nend\n");
 	assert_int_equal(find_site(m, "@a.lua:1")->figures.alloc_bytes, 72);
-	assert_int_equal(model_totals(m)->events, 5);
+	assert_int_equal(model_totals(m)->events, 7);
 	assert_int_equal(model_totals(m)->peak_bytes, 8);
 	assert_int_equal(model_totals(m)->peak_event, 2);
+	model_free(m);
+}
+
+/* More locations than are cached, twice each. */
+static void test_many_sites(void **state)
+{
+	struct model *const m = model_new(NULL, NULL);
+	struct decode_event e = {.kind = LJM_KIND_ALLOC,
+				 .source = LJM_SOURCE_LUA,
+				 .address = 0x100,
+				 .new_size = 1};
+	const uint64_t sites = 30000;
+	size_t taken;
+	(void)state;
+
+	for (uint64_t i = 0; i < 2 * sites; i++) {
+		e.line = i % sites;
+		e.new_address = 16 * (i + 1);
+		/* Without a symbol, all lines of a prototype print alike. */
+		if (i == 0) {
+			struct decode_event symbol = e;
+
+			symbol.kind = LJM_KIND_SYMBOL;
+			symbol.name = "@a.lua";
+			symbol.name_size = 6;
+			assert_int_equal(model_feed(m, &symbol, 1, &taken),
+					 MODEL_OK);
+		}
+		assert_int_equal(model_feed(m, &e, 1, &taken), MODEL_OK);
+	}
+	assert_int_equal(model_site_count(m), sites);
+	for (uint32_t i = 0; i < sites; i++) {
+		assert_int_equal(model_site(m, i)->line, i);
+		assert_int_equal(model_site(m, i)->figures.live_blocks, 2);
+	}
 	model_free(m);
 }
 
@@ -215,13 +254,19 @@ static void test_samples(void **state)
 
 static void test_nothing_at_all(void **state)
 {
+	const struct decode_event e = {.kind = LJM_KIND_ALLOC,
+				       .source = LJM_SOURCE_INTERNAL,
+				       .new_address = 16};
 	struct model *const m = model_new(NULL, NULL);
+	size_t taken;
 	(void)state;
 
 	assert_int_equal(model_end_stream(m), MODEL_OK);
 	assert_int_equal(model_site_count(m), 0);
 	assert_int_equal(model_sample_count(m), 0);
 	assert_int_equal(model_totals(m)->events, 0);
+	/* Freed in mid-stream: nothing may be left over. */
+	assert_int_equal(model_feed(m, &e, 1, &taken), MODEL_OK);
 	model_free(m);
 	model_free(NULL);
 }
@@ -253,6 +298,9 @@ static void test_overflow(void **state)
 	huge.old_size = 2;
 	assert_int_equal(model_feed(m, &huge, 1, &taken), MODEL_OVERFLOW);
 	assert_int_equal(taken, 0);
+	huge.new_size = 2;
+	huge.old_size = UINT64_MAX;
+	assert_int_equal(model_feed(m, &huge, 1, &taken), MODEL_OVERFLOW);
 	assert_int_equal(model_feed(m, events, 3, &taken), MODEL_OVERFLOW);
 	assert_int_equal(taken, 2);
 	assert_int_equal(model_end_stream(m), MODEL_OK);
@@ -351,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_events_without_blocks),
 		cmocka_unit_test(test_symbols_as_of_the_event),
 		cmocka_unit_test(test_streams_are_apart),
+		cmocka_unit_test(test_many_sites),
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_nothing_at_all),
 		cmocka_unit_test(test_overflow),

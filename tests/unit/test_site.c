@@ -107,12 +107,17 @@ static void check_print(const struct model_site *site, const char *expected)
 	}
 }
 
+/* The name has no byte behind it that could be read. */
 static void check_name(const char *name, size_t size, const char *printed)
 {
+	char *const copy = malloc(size + (size == 0));
 	const struct model_site site = {
-		.kind = MODEL_SITE_LUA, .name = {name, size, 0}, .line = 7};
+		.kind = MODEL_SITE_LUA, .name = {copy, size, 0}, .line = 7};
 
+	assert_non_null(copy);
+	memcpy(copy, name, size);
 	check_print(&site, printed);
+	free(copy);
 }
 
 #define CHECK_NAME(name, printed)                                              \

@@ -130,6 +130,9 @@ static void *feed_pipe(void *arg)
 		if (n <= 0)
 			break;
 		at += (size_t)n;
+		/* The first bytes come one by one, for the magic. */
+		if (f->step == 1 && at < 8)
+			usleep(2000);
 	}
 	close(f->fd);
 	return NULL;
@@ -255,6 +258,20 @@ static void test_one_shot_frame(void **state)
 	free(b.data);
 }
 
+/* Much output from hardly any input: it does not fit the window at once. */
+static void test_zeros(void **state)
+{
+	struct bytes b = new_bytes(20 << 20), z;
+	(void)state;
+
+	memset(b.data, 0, b.size);
+	z = compress(&b, 17, b.size);
+	assert_true(z.size < 10000);
+	check_input(&z, &b, b.size, SOURCE_END, NULL);
+	free(z.data);
+	free(b.data);
+}
+
 static const uint8_t skippable[] = {0x5f, 0x2a, 0x4d, 0x18, 3, 0,
 				    0,	  0,	1,    2,    3};
 
@@ -283,6 +300,8 @@ static void test_frames_in_a_row(void **state)
 static void test_garbage_after_a_frame(void **state)
 {
 	static const char *const garbage[] = {"x", "xyz", "not zstd at all"};
+	struct source *s;
+	struct bytes got;
 	(void)state;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -291,6 +310,12 @@ static void test_garbage_after_a_frame(void **state)
 
 		append(&z, garbage[i], strlen(garbage[i]));
 		check_input(&z, &b, b.size, SOURCE_CONTENT, "are not zstd");
+		/* It says where in the file that is. */
+		assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+		assert_int_equal(drain(s, 0, &got), SOURCE_CONTENT);
+		assert_int_equal(s->file_offset, z.size - strlen(garbage[i]));
+		source_close(s);
+		free(got.data);
 		free(z.data);
 		free(b.data);
 	}
@@ -406,6 +431,28 @@ static void test_window_grows(void **state)
 		assert_int_equal(result, SOURCE_CONTENT);
 		source_close(s);
 	}
+	free(b.data);
+}
+
+/* The last block fits the full window by half: the rest still comes. */
+static void test_full_window_of_zstd(void **state)
+{
+	struct bytes b = new_bytes(SOURCE_WINDOW_MAX + 30000);
+	struct bytes z = new_bytes(ZSTD_compressBound(b.size));
+	struct source *s;
+	(void)state;
+
+	memset(b.data, 0, b.size);
+	/* No checksum: nothing is left of the input by then. */
+	z.size = ZSTD_compress(z.data, z.size, b.data, b.size, 1);
+	write_file(&z);
+	assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+	assert_int_equal(source_peek(s, SOURCE_WINDOW_MAX), SOURCE_OK);
+	source_take(s, s->size);
+	assert_int_equal(source_peek(s, 30001), SOURCE_END);
+	assert_int_equal(s->size, 30000);
+	source_close(s);
+	free(z.data);
 	free(b.data);
 }
 
@@ -542,6 +589,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_zstd),
 		cmocka_unit_test(test_one_shot_frame),
+		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_frames_in_a_row),
 		cmocka_unit_test(test_garbage_after_a_frame),
 		cmocka_unit_test(test_cut_frame),
@@ -549,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_checksum),
 		cmocka_unit_test(test_large_window),
 		cmocka_unit_test(test_window_grows),
+		cmocka_unit_test(test_full_window_of_zstd),
 		cmocka_unit_test(test_peek),
 		cmocka_unit_test(test_what_the_system_refuses),
 		cmocka_unit_test(test_signals),
