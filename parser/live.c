@@ -11,7 +11,11 @@
 #define FIRST_CAP 64u
 #define SMALL_CAP 4096u
 
-/* Memory that goes back to the system when a part has outgrown it. */
+/*
+ * Memory that goes back to the system when a part has outgrown it. It is
+ * populated at once: refill() touches all of it, reading first, which would be
+ * two faults a page.
+ */
 #define MAPPED_SIZE (64u << 10)
 
 /* What a part without memory points to: one free slot, never filled. */
@@ -24,7 +28,7 @@ static void *take_zeroed(size_t size)
 	if (size < MAPPED_SIZE)
 		return calloc(1, size);
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
