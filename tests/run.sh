@@ -13,7 +13,8 @@ all) labels= ;;
 esac
 
 sh tests/packages.sh build test
-cmake -S . -B build -DCMAKE_BUILD_TYPE=Release ${CI:+-DLJMEMPROF_WERROR=ON}
+cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DLJMEMPROF_TESTS=ON \
+  ${CI:+-DLJMEMPROF_WERROR=ON}
 cmake --build build -j "$(nproc)"
 # shellcheck disable=SC2086 # two words, or none
 exec ctest --test-dir build --output-on-failure $labels

@@ -20,7 +20,11 @@ run "LUA_CPATH='build/?.so;;' \\
 run "build/memparse build/leaky.bin.zst --leak-only"
 run "build/memparse build/leaky.bin.zst -o build/leaky.db"
 run "sqlite3 -box build/leaky.db '
-    SELECT site.name, count(*) AS blocks, sum(allocation.size) AS bytes
-    FROM allocation JOIN site USING (site_id)
-    WHERE died_event IS NULL AND size > 100
-    GROUP BY site.name ORDER BY bytes DESC, site.name'"
+    SELECT
+      site.name, count(*) AS blocks, sum(size) AS bytes,
+      sum(born_event * 2 <= events) AS born_in_first_half,
+      sum(born_event * 2 > events) AS in_second_half
+    FROM allocation JOIN site USING (site_id), profile
+    WHERE died_event IS NULL
+    GROUP BY site.name HAVING blocks >= 100
+    ORDER BY bytes DESC, site.name'"
