@@ -95,11 +95,10 @@ static enum ingest_result ended_early(struct ingest *in,
 	if (source->offset == 0 && source->size == 0)
 		return fail(in, INGEST_CONTENT, "the stream is empty");
 	if (in->events_version == 0)
-		return fail(in, INGEST_CONTENT,
-			    "cut inside the symbol table: no events");
+		return fail(in, INGEST_CONTENT, "cut before the first event");
 	if (source->size != 0)
 		return fail(in, INGEST_CONTENT, "cut inside an event");
-	return fail(in, INGEST_CONTENT, "cut: the recording was not stopped");
+	return fail(in, INGEST_CONTENT, "cut: the closing byte is missing");
 }
 
 enum ingest_result ingest_more(struct ingest *in, struct source *source)

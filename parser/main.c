@@ -95,6 +95,8 @@ int main(int argc, char **argv)
 	struct options options;
 
 	open_standard_streams();
+	/* A file that grows beyond its limit is an error like a full disk. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!isatty(STDOUT_FILENO))
 		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	switch (options_read(&options, argc, argv)) {

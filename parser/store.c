@@ -27,7 +27,9 @@ bool store_fail_sqlite(struct store *s, int result)
 
 bool store_fail_system(struct store *s, const char *what, int error)
 {
-	/* s->path is what messages begin with: no need to repeat it. */
+	/* The "./" that set_path() added is not what the user wrote. */
+	if (what != NULL && strncmp(what, "./", 2) == 0)
+		what += 2;
 	snprintf(s->error, sizeof(s->error), "%s%s%s", what ? what : "",
 		 what ? ": " : "", strerror(error));
 	return false;

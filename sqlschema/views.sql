@@ -329,7 +329,9 @@ SELECT
 FROM profile_data AS p
 CROSS JOIN allocation_data AS a
   ON a.allocation_id >= p.first_live_id
-    AND a.allocation_id < p.end_allocation_id;
+    AND a.allocation_id < p.end_allocation_id
+-- A profile made of several streams has ended lives behind live ones.
+WHERE a.died_event IS NULL;
 
 -- One row is an event of the stream that succeeded, made from the lives that
 -- it began and ended.

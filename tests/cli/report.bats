@@ -1,0 +1,157 @@
+# report.bats - the default text, its order and its wording.
+load common
+
+@test "the default text" {
+  works app
+  snapshot text
+}
+
+@test "--leak-only is the end of the default text" {
+  works --leak-only app
+  snapshot leak_only
+}
+
+@test "--human-readable" {
+  works --human-readable app
+  snapshot human_readable
+}
+
+@test "hostile names in the default text" {
+  works hostile
+  snapshot hostile_text
+}
+
+@test "equal bytes: events decide, then the name" {
+  "$ENCODE" <<'TEXT' > equal
+ljs 3
+lua 0x1000 "@b" 1
+lua 0x2000 "@a" 1
+ljm 3
+alloc lua 0x1000:1 0x10 8
+alloc lua 0x2000:1 0x20 8
+alloc lua 0x2000:2 0x30 4
+alloc lua 0x2000:2 0x40 4
+end
+TEXT
+  works --leak-only equal
+  [ "$output" = "HEAP SUMMARY:
+@a:2 holds 8B: 2 allocs, 0 frees
+@a:1 holds 8B: 1 allocs, 0 frees
+@b:1 holds 8B: 1 allocs, 0 frees" ]
+}
+
+@test "a stream without events" {
+  printf 'ljs\3\0\0\0\200ljm\3\0\0\0\200' > none
+  works none
+  snapshot no_events
+}
+
+@test "several streams make one report, their blocks kept apart" {
+  works --leak-only app app
+  [[ "$output" == *"@app.lua:5 holds 242B: 6 allocs, 0 frees"* ]]
+}
+
+@test "streams and databases mix in one report" {
+  memparse app -o db
+  works --leak-only app db
+  [[ "$output" == *"@app.lua:5 holds 242B: 6 allocs, 0 frees"* ]]
+}
+
+@test "options may stand behind operands" {
+  works app --leak-only
+  snapshot leak_only
+}
+
+@test "even if POSIXLY_CORRECT is set" {
+  POSIXLY_CORRECT=1 works app --leak-only
+  snapshot leak_only
+}
+
+@test "after -- all are operands" {
+  cp -- app --leak-only
+  works --leak-only -- --leak-only
+  snapshot leak_only
+}
+
+@test "standard input" {
+  works - --leak-only < app
+  snapshot leak_only
+}
+
+@test "standard input from a pipe, zstd" {
+  run --separate-stderr bash -c 'zstd -qc app | "$MEMPARSE" --leak-only -'
+  [ "$status" -eq 0 ]
+  snapshot leak_only
+}
+
+@test "zstd is known by content, whatever the name" {
+  zstd -q app -o app.txt
+  works app.txt --leak-only
+  snapshot leak_only
+}
+
+@test "bytes after the closing byte change nothing" {
+  printf 'more' >> app
+  works app --leak-only
+  snapshot leak_only
+}
+
+@test "the text of a stored profile is that of its stream" {
+  memparse app -o db
+  memparse hostile -o db2 --summary
+  works db
+  snapshot text
+  works db2
+  snapshot hostile_text
+}
+
+@test "the dump" {
+  works --dump app
+  snapshot dump
+}
+
+@test "the dump of hostile names" {
+  works --dump hostile
+  snapshot hostile_dump
+}
+
+@test "what is dumped makes the same stream again" {
+  memparse --dump app | sed 's/  # .*//' | "$ENCODE" | cmp - app
+}
+
+@test "garbage at the end is warned of, and the warning is kept" {
+  {
+    printf 'ljs 3\nlua 0x1000 "@a" 1\nljm 3\nalloc lua 0x1000:1 0x10 9\n'
+    printf 'free int 0x10 9\nalloc lua 0x1000:2 0x20 5000\nend\n'
+  } | "$ENCODE" > late
+  warning="garbage may look like a leak: 4.88KiB were allocated after the \
+last collection seen, at event 2; call collectgarbage() twice before stop()"
+  fails 0 "late: warning: $warning" --leak-only late
+  fails 0 "late: warning: $warning" late -o db
+  sql db "SELECT number, text FROM warning" "1|$warning"
+  fails 0 "db: warning: $warning" db -q leaks
+}
+
+@test "less garbage than a tenth is not worth a warning" {
+  {
+    printf 'ljs 3\nlua 0x1000 "@a" 1\nljm 3\nalloc lua 0x1000:1 0x10 9\n'
+    printf 'alloc lua 0x1000:1 0x30 99999\n'
+    printf 'free int 0x10 9\nalloc lua 0x1000:2 0x20 5000\nend\n'
+  } | "$ENCODE" > late
+  works --leak-only late
+}
+
+@test "events that contradict each other are warned of" {
+  {
+    printf 'ljs 3\nlua 0x1000 "@a" 1\nljm 3\nalloc lua 0x1000:1 0x10 9\n'
+    printf 'alloc lua 0x1000:2 0x10 7\nfree int 0x10 6\nend\n'
+  } | "$ENCODE" > odd
+  fails 0 "odd: warning: 2 events contradict earlier ones, first at event 2" \
+    odd -o db
+  sql db "SELECT conflict_events, first_conflict_event, replaced_blocks,
+    replaced_bytes FROM profile" "2|2|1|9"
+  sql db "SELECT difference, site_difference FROM conservation" "0|0"
+  sql db "SELECT died_by, count(*) FROM allocation GROUP BY 1" \
+"free|1
+replaced|1"
+}
