@@ -215,6 +215,7 @@ void recorder_close(struct recorder *r, lua_State *L)
 	if (r->installed)
 		return; /* someone's allocator still calls our hook */
 	unlist(r);
+	free_buffers(r); /* in a forked child they are still there */
 	free(r);
 }
 

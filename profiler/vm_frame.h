@@ -89,7 +89,9 @@ VM_INLINE uintptr_t vm_frame_function(bool gc64, uintptr_t frame)
 		return slot & (((uint64_t)1 << 47) - 1);
 	} else {
 		uintptr_t object = vm_u32(frame);
-		if (!object || *(const uint8_t *)(object + 5) != VM_GCT_FUNC)
+		/* A result that overwrote the slot need not be an address. */
+		if (object < 65536 || (object & 7) ||
+		    *(const uint8_t *)(object + 5) != VM_GCT_FUNC)
 			return 0;
 		return object;
 	}
