@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -51,7 +52,8 @@ static size_t read_through_pipe(const void *address, void *out, size_t n)
 		return 0;
 	while (done < n) {
 		size_t part = n - done < 512 ? n - done : 512;
-		ssize_t written = write(fd[1], from + done, part);
+		/* Not write(): sanitizers would look at the memory first. */
+		ssize_t written = syscall(SYS_write, fd[1], from + done, part);
 		if (written <= 0 ||
 		    read(fd[0], to + done, (size_t)written) != written)
 			break;
