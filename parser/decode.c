@@ -2,18 +2,19 @@
  * decode.c - the decoder of every version of the stream.
  *
  * Two readers of an event: decode_fast(), for the three kinds of heap event
- * while LJM_EVENT_MAX bytes are there, so that nothing inside it is checked;
+ * while FAST_BYTES are there, so that hardly anything inside it is checked;
  * and take_event(), for all else, which checks each byte. Whatever the fast
  * one finds odd it leaves to the other, which alone makes errors: hence
  * a stream decodes alike however it is cut into windows.
  */
 #include "decode.h"
 
-#include <endian.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "leb128.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -93,17 +94,6 @@ static bool need_more(struct cursor *c)
 
 /* ---- integers */
 
-#define EACH_BYTE(x) (0x0101010101010101ull * (x))
-
-/* Joins eight groups of seven bits, lowest first. */
-static inline uint64_t join_groups(uint64_t x)
-{
-	x &= EACH_BYTE(0x7f);
-	x = (x & 0x007f007f007f007full) | (x & 0x7f007f007f007f00ull) >> 1;
-	x = (x & 0x00003fff00003fffull) | (x & 0x3fff00003fff0000ull) >> 2;
-	return (x & 0x0fffffffull) | (x & 0x0fffffff00000000ull) >> 4;
-}
-
 /*
  * Reads an integer where LJM_LEB128_MAX bytes are readable. One of more than
  * eight bytes, which no real stream has, is left to the careful reader: it
@@ -120,10 +110,10 @@ static inline const uint8_t *fast_int(const uint8_t *p, uint64_t *value,
 		*value = x & 0x7f;
 		return p + 1;
 	}
-	stop = ~x & EACH_BYTE(0x80);
+	stop = ~x & LEB128_EACH_BYTE(0x80);
 	*odd |= stop == 0;
 	/* All bits up to the stop bit; all bits when there is none. */
-	*value = join_groups(x & (stop ^ (stop - 1)));
+	*value = leb128_join(x & (stop ^ (stop - 1)));
 	return p + (stop == 0 ? 8 : __builtin_ctzll(stop) / 8 + 1);
 }
 
@@ -329,56 +319,127 @@ static enum taken take_event(struct cursor *c, const struct grammar *g,
 	return ok ? TAKEN : c->failed;
 }
 
+/* ---- heap events, fast */
+
 /*
- * Decodes heap events from p on while LJM_EVENT_MAX bytes are left before end
- * and nothing is odd. Returns where it stopped.
+ * The length of an integer is as good as random, and a branch on it would be
+ * guessed wrong. So there is none: the last bytes of all integers are found at
+ * once, and integers are joined two at a time. What is left is a branch on the
+ * head.
+ */
+
+/* Looked at for one event, whose integers have no more than eight bytes. */
+#define FAST_BYTES 80
+
+/* An event being read: next is where, last what leb128_find_last_bytes() found.
+ */
+struct fast {
+	const uint8_t *start;
+	const uint8_t *next;
+	uint64_t last; /* of bytes from start + 1 on; those behind are gone */
+};
+
+static inline const uint8_t *fast_end(struct fast *f)
+{
+	const unsigned at = (unsigned)__builtin_ctzll(f->last);
+
+	f->last &= f->last - 1;
+	return f->start + at + 2;
+}
+
+static inline void fast_pair(struct fast *f, uint64_t *first, uint64_t *second)
+{
+	const uint8_t *const middle = fast_end(f), *const end = fast_end(f);
+
+	leb128_join_pair(f->next, (unsigned)(middle - f->next),
+			 (unsigned)(end - f->next), first, second);
+	f->next = end;
+}
+
+static inline void fast_single(struct fast *f, uint64_t *value)
+{
+	const uint8_t *const end = fast_end(f);
+	const unsigned size = (unsigned)(end - f->next);
+	uint64_t none;
+
+	leb128_join_pair(f->next, size, size, value, &none);
+	f->next = end;
+}
+
+static inline const uint8_t *fast_event(const uint8_t *p, uint64_t last,
+					unsigned kind, unsigned source,
+					bool trace_address,
+					struct decode_event *e)
+{
+	struct fast f = {p, p + 1, last};
+	uint64_t machine_code;
+
+	e->kind = (uint8_t)kind;
+	e->source = (uint8_t)source;
+	e->address = e->line = 0;
+	e->old_address = e->old_size = 0;
+	e->new_address = e->new_size = 0;
+	if (source == LJM_SOURCE_LUA)
+		fast_pair(&f, &e->address, &e->line);
+	else if (source == LJM_SOURCE_TRACE && trace_address)
+		fast_pair(&f, &e->address, &machine_code);
+	else if (source != LJM_SOURCE_INTERNAL)
+		fast_single(&f, &e->address);
+	if (kind != LJM_KIND_ALLOC)
+		fast_pair(&f, &e->old_address, &e->old_size);
+	if (kind != LJM_KIND_FREE)
+		fast_pair(&f, &e->new_address, &e->new_size);
+	return f.next;
+}
+
+/* Decodes an event; NULL when it is not a heap event. */
+static inline const uint8_t *fast_head(const struct grammar *g,
+				       const uint8_t *p, uint64_t last,
+				       struct decode_event *e)
+{
+#define CASE(kind, source)                                                     \
+	case LJM_HEAD(kind, source):                                           \
+		return fast_event(p, last, kind, source, g->trace_address, e)
+#define CASES(source)                                                          \
+	CASE(LJM_KIND_ALLOC, source);                                          \
+	CASE(LJM_KIND_FREE, source);                                           \
+	CASE(LJM_KIND_REALLOC, source)
+	switch (*p) {
+		CASES(LJM_SOURCE_INTERNAL);
+		CASES(LJM_SOURCE_LUA);
+		CASES(LJM_SOURCE_C);
+		CASES(LJM_SOURCE_TRACE);
+	default:
+		return NULL;
+	}
+#undef CASES
+#undef CASE
+}
+
+/*
+ * Decodes heap events from p on while there are bytes enough before end and
+ * nothing is odd. Returns where it stopped.
  */
 static const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
 				  const uint8_t *end,
 				  struct decode_event *events, size_t cap,
 				  size_t *count)
 {
-	const unsigned last_source = g->last_source;
+	/* Unused bits make a head too large. */
+	const unsigned heads = LJM_HEAD(0, g->last_source + 1);
 	size_t n = *count;
 
-	while (n < cap && end - p >= LJM_EVENT_MAX) {
-		struct decode_event *const e = &events[n];
-		const unsigned kind = *p & LJM_KIND_MASK;
-		const unsigned source = *p >> LJM_SOURCE_SHIFT;
-		const uint8_t *q = p + 1;
-		uint64_t odd = 0, skipped;
+	while (n < cap && end - p >= FAST_BYTES && *p < heads) {
+		const uint64_t last = leb128_find_last_bytes(p + 1);
+		const uint8_t *next;
 
-		/* Unused bits make source too large. */
-		if (kind == LJM_KIND_SYMBOL || source == LJM_SOURCE_NONE ||
-		    source > last_source)
-			break;
-		e->kind = (uint8_t)kind;
-		e->source = (uint8_t)source;
-		e->address = 0;
-		e->line = 0;
-		e->old_address = 0;
-		e->old_size = 0;
-		e->new_address = 0;
-		e->new_size = 0;
-		if (source != LJM_SOURCE_INTERNAL) {
-			q = fast_int(q, &e->address, &odd);
-			if (source == LJM_SOURCE_LUA)
-				q = fast_int(q, &e->line, &odd);
-			else if (source == LJM_SOURCE_TRACE && g->trace_address)
-				q = fast_int(q, &skipped, &odd);
-		}
-		if (kind != LJM_KIND_ALLOC) {
-			q = fast_int(q, &e->old_address, &odd);
-			q = fast_int(q, &e->old_size, &odd);
-		}
-		if (kind != LJM_KIND_FREE) {
-			q = fast_int(q, &e->new_address, &odd);
-			q = fast_int(q, &e->new_size, &odd);
-		}
 		/* Up to eight bytes hold no size beyond LJM_SIZE_MAX. */
-		if (unlikely(odd != 0))
+		if (unlikely(leb128_has_long(last)))
 			break;
-		p = q;
+		next = fast_head(g, p, last, &events[n]);
+		if (unlikely(next == NULL))
+			break;
+		p = next;
 		n++;
 	}
 	*count = n;
