@@ -83,6 +83,13 @@ static enum memparse_status fail_input(const struct job_input *in,
 	return MEMPARSE_SYSTEM;
 }
 
+static enum memparse_status fail_store(const struct job_input *in,
+				       const struct store *store)
+{
+	message(in->store_name, "%s", store_error(store));
+	return MEMPARSE_SYSTEM;
+}
+
 /* Finds out whether the open file is a database. */
 static enum memparse_status look(struct job_input *in)
 {
@@ -104,10 +111,12 @@ static enum memparse_status look(struct job_input *in)
 	return MEMPARSE_DONE;
 }
 
-enum memparse_status job_input_open(struct job_input *in, const char *path)
+enum memparse_status job_input_open(struct job_input *in, const char *path,
+				    const char *store_name)
 {
 	memset(in, 0, sizeof(*in));
 	in->path = path;
+	in->store_name = store_name;
 	if (source_open(&in->source, path, NULL) != SOURCE_OK)
 		return in->source != NULL ? fail_input(in, in->source->error)
 					  : job_no_memory();
@@ -136,17 +145,17 @@ static enum memparse_status end_stream(struct job_input *in,
 				       struct model *model, struct store *store)
 {
 	if (store != NULL && !store_live(store))
-		return fail_input(in, store_error(store));
+		return fail_store(in, store);
 	switch (model_end_stream(model)) {
 	case MODEL_OK:
 		break;
 	case MODEL_STOPPED:
-		return fail_input(in, store_error(store));
+		return fail_store(in, store);
 	default:
 		return job_no_memory();
 	}
 	if (store != NULL && !store_stream(store, model))
-		return fail_input(in, store_error(store));
+		return fail_store(in, store);
 	return MEMPARSE_DONE;
 }
 
@@ -185,7 +194,7 @@ enum memparse_status job_input_read(struct job_input *in, struct model *model,
 	default:
 		/* The store's failure, or a signal, which says nothing. */
 		if (job_keep_on() && store != NULL)
-			fail_input(in, store_error(store));
+			fail_store(in, store);
 		return MEMPARSE_SYSTEM;
 	}
 	status = end_stream(in, model, store);

@@ -27,6 +27,7 @@ enum memparse_status job_dump(const struct options *options);
 /* A file to read. Zeroed memory is none; job_input_close() in any case. */
 struct job_input {
 	const char *path;
+	const char *store_name; /* for messages about the store, if any */
 	struct source *source;
 	bool is_database;
 	struct ingest ingest;
@@ -36,8 +37,12 @@ struct job_input {
 	unsigned warning_count;
 };
 
-/* Opens path and looks at what it is. DONE, USAGE or SYSTEM. */
-enum memparse_status job_input_open(struct job_input *in, const char *path);
+/*
+ * Opens path and looks at what it is. DONE, USAGE or SYSTEM. store_name is
+ * what messages call the database that it will be stored in, or NULL.
+ */
+enum memparse_status job_input_open(struct job_input *in, const char *path,
+				    const char *store_name);
 
 /*
  * Feeds a stream into a model, and if store is not NULL the model into it,

@@ -14,6 +14,9 @@
 /* A query of more bytes than this is some other file. */
 #define QUERY_MAX (1u << 20)
 
+/* What messages call the database that vanishes: TMPDIR is where it is. */
+#define TEMPORARY "temporary database"
+
 /* ---- its text */
 
 static enum memparse_status unknown_query(const char *query)
@@ -207,7 +210,8 @@ static enum memparse_status read_streams(const struct options *options,
 		if (status != MEMPARSE_DONE || i + 1 >= options->operand_count)
 			break;
 		job_input_close(in);
-		status = job_input_open(in, options->operands[i + 1]);
+		status =
+			job_input_open(in, options->operands[i + 1], TEMPORARY);
 		if (status == MEMPARSE_DONE && in->is_database) {
 			message(in->path, "a query reports on one database, "
 					  "or on streams");
@@ -224,7 +228,7 @@ static enum memparse_status read_streams(const struct options *options,
 	profile.warnings = in->warnings;
 	profile.warning_count = in->warning_count;
 	if (!store_profile(store, model, &profile) || !store_commit(store)) {
-		message(NULL, "%s", store_error(store));
+		message(TEMPORARY, "%s", store_error(store));
 		return MEMPARSE_SYSTEM;
 	}
 	return ended;
@@ -243,7 +247,7 @@ static enum memparse_status query_streams(const struct options *options,
 		return status;
 	if (store_open(&store, NULL, !needs_blocks) != STORE_OK ||
 	    !store_begin(store)) {
-		message(NULL, "%s",
+		message(TEMPORARY, "%s",
 			store ? store_error(store) : "out of memory");
 		status = MEMPARSE_SYSTEM;
 	} else {
@@ -267,7 +271,7 @@ enum memparse_status job_query(const struct options *options)
 
 	status = job_load_query(options->query, &sql);
 	if (status == MEMPARSE_DONE)
-		status = job_input_open(&in, options->operands[0]);
+		status = job_input_open(&in, options->operands[0], TEMPORARY);
 	if (status != MEMPARSE_DONE) {
 		/* It has been said why. */
 	} else if (in.is_database && options->operand_count > 1) {

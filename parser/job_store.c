@@ -63,8 +63,8 @@ static enum memparse_status store_all(const struct options *options,
 
 	for (int i = 0; i < options->operand_count && counts(status); i++) {
 		struct job_input in;
-		enum memparse_status one =
-			job_input_open(&in, options->operands[i]);
+		enum memparse_status one = job_input_open(
+			&in, options->operands[i], options->output);
 
 		if (one == MEMPARSE_DONE && in.is_database) {
 			message(in.path, "a database cannot be stored in "

@@ -73,7 +73,7 @@ static void read_one(const struct options *options, const char *path,
 		     struct model *model, struct reading *reading)
 {
 	struct job_input in;
-	enum memparse_status status = job_input_open(&in, path);
+	enum memparse_status status = job_input_open(&in, path, NULL);
 
 	if (status == MEMPARSE_DONE && !in.is_database && options->profile) {
 		message(path, "--profile goes with a database");
@@ -112,7 +112,7 @@ enum memparse_status job_text(const struct options *options)
 static enum memparse_status dump_one(const char *path)
 {
 	struct job_input in;
-	enum memparse_status status = job_input_open(&in, path);
+	enum memparse_status status = job_input_open(&in, path, NULL);
 	enum ingest_result result;
 
 	if (status == MEMPARSE_DONE && in.is_database) {

@@ -9,9 +9,6 @@
 
 #include "store_columns.h"
 
-#define TEXT_OF(x)  #x
-#define VALUE_OF(x) TEXT_OF(x)
-
 /* How long to wait for somebody who is about to commit. */
 #define BUSY_MS 60000
 
@@ -26,41 +23,43 @@ static bool fail(struct store_reader *r, int result)
 
 /* ---- opening */
 
-/* The value of a pragma, -1 when it has none. */
-static int64_t pragma(sqlite3 *db, const char *sql)
+/* Asks for the value of a pragma; returns SQLite's result. */
+static int pragma(sqlite3 *db, const char *sql, int64_t *value)
 {
 	sqlite3_stmt *stmt = NULL;
-	int64_t value = -1;
+	int result = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
 
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
-		value = sqlite3_column_int64(stmt, 0);
+	*value = 0;
+	if (result == SQLITE_OK) {
+		result = sqlite3_step(stmt);
+		if (result == SQLITE_ROW)
+			*value = sqlite3_column_int64(stmt, 0);
+	}
 	sqlite3_finalize(stmt);
-	return value;
+	return result == SQLITE_ROW ? SQLITE_OK : result;
 }
 
 enum store_result store_check_ours(sqlite3 *db, char *error, size_t size)
 {
-	const int64_t id = pragma(db, "PRAGMA application_id");
-	const int result = sqlite3_errcode(db);
-	int64_t version;
+	int64_t id, version;
+	int result = pragma(db, "PRAGMA application_id", &id);
 
-	if (id < 0 && (result & 0xff) != SQLITE_NOTADB) {
-		snprintf(error, size, "%s", sqlite3_errmsg(db));
+	if (result == SQLITE_OK)
+		result = pragma(db, "PRAGMA user_version", &version);
+	if (result != SQLITE_OK && (result & 0xff) != SQLITE_NOTADB) {
+		snprintf(error, size, "%s", sqlite3_errstr(result));
 		return STORE_FAILED;
 	}
 	if (id != STORE_APPLICATION_ID) {
 		snprintf(error, size, "not a database of memparse");
 		return STORE_REFUSED;
 	}
-	version = pragma(db, "PRAGMA user_version");
 	if (version == STORE_USER_VERSION)
 		return STORE_OK;
 	snprintf(error, size,
 		 "a database of version %lld, this memparse knows "
-		 "version " VALUE_OF(STORE_USER_VERSION) ": ingest again "
-							 "into a new one",
-		 (long long)version);
+		 "version %d: ingest again into a new one",
+		 (long long)version, STORE_USER_VERSION);
 	return STORE_REFUSED;
 }
 

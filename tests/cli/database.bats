@@ -174,6 +174,8 @@ ingest without --summary" db -q $query
   fails 2 "foreign: not a database of memparse" foreign -q leaks
   [ "$(cat text)" = hello ]
   cmp foreign copy
+  sqlite3 foreign "PRAGMA application_id = -5"
+  fails 2 "foreign: not a database of memparse" foreign
   only copy foreign text
 }
 
@@ -239,7 +241,7 @@ ingest without --summary" db -q $query
   many | "$ENCODE" > long
   cp db copy
   run -4 bash -c 'ulimit -f 300 && "$MEMPARSE" long -o db 2>&1'
-  [[ "${lines[-1]}" == "memparse: db: "* ]] || wrong "$output"
+  [[ "${lines[-1]}" == "memparse: db: d"* ]] || wrong "$output"
   cmp db copy
   only copy db long
 }
