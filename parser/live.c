@@ -8,28 +8,72 @@
 #include <sys/mman.h>
 
 /* Small parts grow fast and stay roomy: they are in the cache anyway. */
-#define FIRST_CAP 64u
-#define SMALL_CAP 4096u
+#define FIRST_CAP  64u
+#define SMALL_CAP  4096u
+#define SMALL_LOAD 4 /* one in so many slots is used */
 
 /*
- * Memory that goes back to the system when a part has outgrown it. It is
+ * Memory that goes back to the system when a part has outgrown it. Where the
+ * system has huge pages it may use them: a look-up then needs no walk through
+ * page tables, which costs as much as the block's own cache line. It is
  * populated at once: refill() touches all of it, reading first, which would be
  * two faults a page.
  */
+#define LINE_SIZE   (LIVE_LINE * sizeof(struct live_entry))
 #define MAPPED_SIZE (64u << 10)
+#define HUGE_SIZE   (2u << 20)
 
 /* What a part without memory points to: one free slot, never filled. */
-static struct live_entry no_entries[1];
+static struct live_entry no_entries[LIVE_LINE];
+
+static void *map_pages(size_t size, int flags)
+{
+	void *const p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Maps more than is wanted and returns what makes it begin at an odd place. */
+static void *map_huge(size_t size)
+{
+	char *const p = map_pages(size + HUGE_SIZE, 0);
+	size_t before, after;
+
+	if (p == NULL)
+		return NULL;
+	before = (HUGE_SIZE - (uintptr_t)p % HUGE_SIZE) % HUGE_SIZE;
+	after = HUGE_SIZE - before;
+	if (before != 0)
+		munmap(p, before);
+	munmap(p + before + size, after);
+#ifdef MADV_HUGEPAGE
+	madvise(p + before, size, MADV_HUGEPAGE);
+#endif
+#ifdef MADV_POPULATE_WRITE
+	madvise(p + before, size, MADV_POPULATE_WRITE);
+#endif
+	return p + before;
+}
+
+/* The size of mapped memory: whole pages. */
+static size_t mapped_size(size_t size)
+{
+	return (size + 4095) & ~(size_t)4095;
+}
 
 static void *take_zeroed(size_t size)
 {
 	void *p;
 
-	if (size < MAPPED_SIZE)
-		return calloc(1, size);
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (size < MAPPED_SIZE) {
+		p = aligned_alloc(LINE_SIZE, size);
+		if (p != NULL)
+			memset(p, 0, size);
+		return p;
+	}
+	return size < HUGE_SIZE ? map_pages(mapped_size(size), MAP_POPULATE)
+				: map_huge(mapped_size(size));
 }
 
 static void give_back(void *p, size_t size)
@@ -37,7 +81,7 @@ static void give_back(void *p, size_t size)
 	if (size < MAPPED_SIZE)
 		free(p);
 	else if (p != NULL)
-		munmap(p, size);
+		munmap(p, mapped_size(size));
 }
 
 static void drop_part(struct live_part *p)
@@ -45,7 +89,7 @@ static void drop_part(struct live_part *p)
 	if (p->entries != no_entries)
 		give_back(p->entries, p->cap * sizeof(*p->entries));
 	give_back(p->history, p->cap * sizeof(*p->history));
-	*p = (struct live_part){.entries = no_entries, .cap = 1};
+	*p = (struct live_part){.entries = no_entries, .cap = LIVE_LINE};
 }
 
 void live_init(struct live *l, bool with_history)
@@ -54,8 +98,8 @@ void live_init(struct live *l, bool with_history)
 	l->seed = hash_seed();
 	l->with_history = with_history;
 	for (unsigned i = 0; i < LIVE_PARTS; i++)
-		l->parts[i] =
-			(struct live_part){.entries = no_entries, .cap = 1};
+		l->parts[i] = (struct live_part){.entries = no_entries,
+						 .cap = LIVE_LINE};
 }
 
 void live_clear(struct live *l)
@@ -96,10 +140,11 @@ static bool grow_part(struct live *l, struct live_part *p)
 	else if (p->cap < SMALL_CAP)
 		larger.cap = p->cap * 4;
 	else if (p->cap <= UINT32_MAX / 3 * 2)
-		larger.cap = p->cap + p->cap / 2;
+		larger.cap = (p->cap + p->cap / 2) & ~(LIVE_LINE - 1);
 	else
 		return false;
-	larger.limit = larger.cap / 4 * 3;
+	larger.limit = larger.cap < SMALL_CAP ? larger.cap / SMALL_LOAD
+					      : larger.cap / 10 * 7;
 	larger.entries = take_zeroed(larger.cap * sizeof(*larger.entries));
 	if (larger.entries == NULL)
 		return false;

@@ -1,10 +1,12 @@
 /*
  * live.h - the table of live blocks: address to size, owner and birth.
  *
- * Open addressing with linear probing and no tombstones: an entry of 16 bytes
- * a block, 16 more with history. The table is split by hash into partitions
- * that grow one at a time, by half, so that growth needs little memory beside
- * what is in use: 22 to 32 bytes a block once there are many.
+ * Open addressing without tombstones: an entry of 16 bytes a block, 16 more
+ * with history. A block's home is a line of the cache, in which its entry is
+ * anywhere; when the line is full, probing goes on with the next one. The
+ * table is split by hash into partitions that grow one at a time, by half, so
+ * that growth needs little memory beside what is in use: 23 to 37 bytes a
+ * block once there are many. Few blocks have much room, and rarely meet.
  *
  * A hash is live_hash() of the address; the caller computes it early and calls
  * live_prefetch() some events ahead. Pointers to entries die with the next
@@ -19,7 +21,10 @@
 
 #include "hash.h"
 
-#define LIVE_PARTS_LOG 6
+/* Slots in a line of the cache; capacities are multiples of it. */
+#define LIVE_LINE 4u
+
+#define LIVE_PARTS_LOG 4
 #define LIVE_PARTS     (1u << LIVE_PARTS_LOG)
 
 /* Sizes from here on are kept beside the table. */
@@ -45,7 +50,7 @@ struct live_history {
 struct live_part {
 	struct live_entry *entries;
 	struct live_history *history; /* parallel to entries, or NULL */
-	uint32_t cap;
+	uint32_t cap;		      /* a multiple of LIVE_LINE */
 	uint32_t count;
 	uint32_t limit; /* of count, before it has to grow */
 };
@@ -75,12 +80,12 @@ static inline struct live_part *live_part(struct live *l, uint64_t hash)
 	return &l->parts[hash >> (64 - LIVE_PARTS_LOG)];
 }
 
-/* Where an address belongs among cap slots. */
+/* Where an address belongs among cap slots: the first of a line. */
 static inline uint32_t live_home(uint64_t hash, uint32_t cap)
 {
 	const uint64_t low = (uint32_t)(hash >> (32 - LIVE_PARTS_LOG));
 
-	return (uint32_t)(low * cap >> 32);
+	return (uint32_t)(low * (cap / LIVE_LINE) >> 32) * LIVE_LINE;
 }
 
 static inline void live_prefetch(struct live *l, uint64_t hash)

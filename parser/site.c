@@ -103,40 +103,85 @@ void sites_clear(struct sites *s)
 	memset(s, 0, sizeof(*s));
 }
 
+/* ---- tallies */
+
+bool tallies_reserve_slow(struct tallies *t, uint32_t site)
+{
+	while (site >= t->count) {
+		const uint32_t used = t->count >> SITE_BLOCK_LOG;
+		const uint32_t cap = t->block_cap + t->block_cap / 2 + 16;
+		struct tally **blocks;
+
+		if (used == t->block_cap) {
+			blocks = realloc(t->blocks, cap * sizeof(*blocks));
+			if (blocks == NULL)
+				return false;
+			t->blocks = blocks;
+			t->block_cap = cap;
+		}
+		t->blocks[used] = calloc(BLOCK_SITES, sizeof(**t->blocks));
+		if (t->blocks[used] == NULL)
+			return false;
+		t->count += BLOCK_SITES;
+	}
+	return true;
+}
+
+void tallies_clear(struct tallies *t)
+{
+	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
+		free(t->blocks[i >> SITE_BLOCK_LOG]);
+	free(t->blocks);
+	memset(t, 0, sizeof(*t));
+}
+
 /* ---- overrides */
 
-static uint32_t hash_pair(const struct overrides *o, uint32_t by_site,
-			  uint32_t of_site, bool by_realloc)
-{
-	const uint64_t key = (uint64_t)by_site << 32 | of_site;
+/* What an empty table points to. */
+static uint32_t no_slots[1];
 
-	return (uint32_t)(hash_u64(key, o->seed + by_realloc) >> 32);
+void overrides_init(struct overrides *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->slots = no_slots;
+	o->slot_cap = 1;
+	o->seed = hash_seed();
+}
+
+void overrides_clear(struct overrides *o)
+{
+	free(o->list);
+	if (o->slots != no_slots)
+		free(o->slots);
+	overrides_init(o);
+}
+
+/* A free slot for a pair that is not in the table. */
+static uint32_t *free_slot(const struct overrides *o,
+			   const struct model_override *p)
+{
+	uint32_t at = overrides_home(o, p->by_site, p->of_site, p->by_realloc);
+
+	while (o->slots[at] != 0)
+		at = (at + 1) & (o->slot_cap - 1);
+	return &o->slots[at];
 }
 
 static bool grow_pair_slots(struct overrides *o)
 {
-	const uint32_t cap = o->slot_cap ? o->slot_cap * 2 : FIRST_SLOTS;
-	uint32_t *const slots = calloc(cap, sizeof(*slots));
+	struct overrides larger = *o;
 
-	if (slots == NULL || cap < o->slot_cap) {
-		free(slots);
+	larger.slot_cap = o->slots == no_slots ? FIRST_SLOTS : o->slot_cap * 2;
+	if (larger.slot_cap < o->slot_cap)
 		return false;
-	}
-	if (o->slots == NULL)
-		o->seed = hash_seed();
-	for (uint32_t i = 0; i < o->count; i++) {
-		const struct model_override *const p = &o->list[i];
-		uint32_t at =
-			hash_pair(o, p->by_site, p->of_site, p->by_realloc) &
-			(cap - 1);
-
-		while (slots[at] != 0)
-			at = (at + 1) & (cap - 1);
-		slots[at] = i + 1;
-	}
-	free(o->slots);
-	o->slots = slots;
-	o->slot_cap = cap;
+	larger.slots = calloc(larger.slot_cap, sizeof(*larger.slots));
+	if (larger.slots == NULL)
+		return false;
+	for (uint32_t i = 0; i < o->count; i++)
+		*free_slot(&larger, &o->list[i]) = i + 1;
+	if (o->slots != no_slots)
+		free(o->slots);
+	*o = larger;
 	return true;
 }
 
@@ -153,62 +198,103 @@ static bool grow_pairs(struct overrides *o)
 	return true;
 }
 
-struct model_override *overrides_get(struct overrides *o, uint32_t by_site,
-				     uint32_t of_site, bool by_realloc)
+struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
+					  uint32_t of_site, bool by_realloc)
 {
+	uint32_t at = overrides_home(o, by_site, of_site, by_realloc);
 	struct model_override *p;
-	uint32_t at;
 
-	if (o->count >= o->slot_cap / 4 * 3 && !grow_pair_slots(o))
-		return NULL;
-	at = hash_pair(o, by_site, of_site, by_realloc) & (o->slot_cap - 1);
 	for (; o->slots[at] != 0; at = (at + 1) & (o->slot_cap - 1)) {
 		p = &o->list[o->slots[at] - 1];
-		if (p->by_site == by_site && p->of_site == of_site &&
-		    p->by_realloc == by_realloc)
+		if (override_is(p, by_site, of_site, by_realloc))
 			return p;
 	}
-	if (o->count == o->cap && !grow_pairs(o))
+	if ((o->count >= o->slot_cap / 4 && !grow_pair_slots(o)) ||
+	    (o->count == o->cap && !grow_pairs(o)))
 		return NULL;
 	p = &o->list[o->count];
 	*p = (struct model_override){.by_site = by_site,
 				     .of_site = of_site,
 				     .by_realloc = by_realloc};
-	o->slots[at] = ++o->count;
+	*free_slot(o, p) = ++o->count;
 	return p;
-}
-
-void overrides_clear(struct overrides *o)
-{
-	free(o->list);
-	free(o->slots);
-	memset(o, 0, sizeof(*o));
 }
 
 /* ---- figures */
 
-void sites_derive(struct sites *s, const struct overrides *pairs, uint64_t sign)
+static void set_births(struct model_figures *f, const struct tally *t)
 {
-	for (uint32_t i = 0; i < pairs->count; i++) {
-		const struct model_override *const o = &pairs->list[i];
-		struct model_figures *const by =
-			&sites_get(s, o->by_site)->figures;
-		struct model_figures *const of =
-			&sites_get(s, o->of_site)->figures;
+	memset(f, 0, sizeof(*f));
+	f->alloc_events = t->alloc_events;
+	f->alloc_bytes = t->alloc_bytes;
+	f->realloc_events = t->realloc_events;
+	f->realloc_new_bytes = t->realloc_new_bytes;
+	f->born_blocks = t->alloc_events + t->realloc_events;
+	f->ended_blocks = t->ended_blocks;
+	f->ended_bytes = t->ended_bytes;
+	f->first_event = t->first_event;
+	f->last_event = t->last_event;
+}
 
-		if (o->by_realloc) {
-			by->realloc_old_bytes += sign * o->bytes;
-		} else {
-			by->free_events += sign * o->blocks;
-			by->free_bytes += sign * o->bytes;
-		}
-		of->ended_blocks += sign * o->blocks;
-		of->ended_bytes += sign * o->bytes;
+static void add_pair(struct sites *s, const struct model_override *o)
+{
+	struct model_figures *const by = &sites_get(s, o->by_site)->figures;
+	struct model_figures *const of = &sites_get(s, o->of_site)->figures;
+
+	if (o->by_realloc) {
+		by->realloc_old_bytes += o->bytes;
+	} else {
+		by->free_events += o->blocks;
+		by->free_bytes += o->bytes;
 	}
+	of->ended_blocks += o->blocks;
+	of->ended_bytes += o->bytes;
+}
+
+static void add_other(struct model_figures *f, const struct model_override *o)
+{
+	switch ((enum other)o->of_site) {
+	case OTHER_EARLIER_FREE:
+		f->earlier_free_events += o->blocks;
+		f->earlier_free_bytes += o->bytes;
+		break;
+	case OTHER_EARLIER_REALLOC:
+		f->earlier_realloc_events += o->blocks;
+		f->earlier_realloc_bytes += o->bytes;
+		break;
+	case OTHER_FAILED:
+		f->failed_events += o->blocks;
+		f->failed_bytes += o->bytes;
+		break;
+	case OTHER_UNBORN:
+		f->born_blocks -= o->blocks;
+		break;
+	case OTHER_FREED:
+		f->free_events += o->blocks;
+		f->free_bytes += o->bytes;
+		break;
+	case OTHER_REALLOCATED:
+		f->realloc_old_bytes += o->bytes;
+		break;
+	}
+}
+
+void sites_derive(struct sites *s, const struct tallies *t,
+		  const struct overrides *pairs, const struct overrides *others)
+{
+	static const struct tally nothing;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		set_births(&sites_get(s, i)->figures,
+			   i < t->count ? tallies_get(t, i) : &nothing);
+	for (uint32_t i = 0; i < pairs->count; i++)
+		add_pair(s, &pairs->list[i]);
+	for (uint32_t i = 0; i < others->count; i++)
+		add_other(&sites_get(s, others->list[i].by_site)->figures,
+			  &others->list[i]);
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct model_figures *const f = &sites_get(s, i)->figures;
 
-		f->born_blocks += sign * (f->alloc_events + f->realloc_events);
 		f->live_blocks = f->born_blocks - f->ended_blocks;
 		f->live_bytes =
 			f->alloc_bytes + f->realloc_new_bytes - f->ended_bytes;
@@ -250,16 +336,16 @@ uint64_t site_count_events(const struct model_figures *f)
 
 /* ---- stored profiles */
 
-uint32_t sites_add_stored(struct sites *s, struct names *n,
-			  const struct model_site *stored)
+/* Finds or makes the site that a stored one describes. */
+static uint32_t intern_stored(struct sites *s, struct names *n,
+			      const struct model_site *stored)
 {
 	const enum model_site_kind named = stored->kind == MODEL_SITE_TRACE
 						   ? stored->start_kind
 						   : stored->kind;
 	struct model_site key = *stored;
-	struct model_figures *f;
 	const struct name *name;
-	uint32_t number, index;
+	uint32_t number;
 
 	key.name = (struct model_name){0};
 	if (named == MODEL_SITE_LUA || named == MODEL_SITE_C) {
@@ -273,38 +359,85 @@ uint32_t sites_add_stored(struct sites *s, struct names *n,
 			name->text, name->size,
 			named == MODEL_SITE_LUA ? name->alias : 0};
 	}
-	index = sites_intern(s, &key);
-	if (index == MODEL_NO_SITE)
-		return MODEL_NO_SITE;
-	f = &sites_get(s, index)->figures;
-	site_add_figures(f, &stored->figures);
-	/* sites_derive() will add these. */
-	f->born_blocks -=
-		stored->figures.alloc_events + stored->figures.realloc_events;
-	return index;
+	return sites_intern(s, &key);
 }
 
-bool overrides_add_stored(struct overrides *pairs, struct sites *s,
+/* Nothing, if it is nothing. */
+static bool add_to_other(struct overrides *others, uint32_t site,
+			 enum other what, uint64_t blocks, uint64_t bytes)
+{
+	struct model_override *o;
+
+	if (blocks == 0 && bytes == 0)
+		return true;
+	o = overrides_get(others, site, what, false);
+	if (o == NULL)
+		return false;
+	o->blocks += blocks;
+	o->bytes += bytes;
+	return true;
+}
+
+static void add_births(struct tally *t, const struct model_figures *f)
+{
+	t->alloc_events += f->alloc_events;
+	t->alloc_bytes += f->alloc_bytes;
+	t->realloc_events += f->realloc_events;
+	t->realloc_new_bytes += f->realloc_new_bytes;
+	t->ended_blocks += f->ended_blocks;
+	t->ended_bytes += f->ended_bytes;
+	if (f->first_event != 0 &&
+	    (t->first_event == 0 || f->first_event < t->first_event))
+		t->first_event = f->first_event;
+	if (f->last_event > t->last_event)
+		t->last_event = f->last_event;
+}
+
+uint32_t sites_add_stored(struct sites *s, struct names *n, struct tallies *t,
+			  struct overrides *others,
+			  const struct model_site *stored)
+{
+	const struct model_figures *const f = &stored->figures;
+	const uint32_t site = intern_stored(s, n, stored);
+
+	if (site == MODEL_NO_SITE || !tallies_reserve(t, site) ||
+	    !add_to_other(others, site, OTHER_EARLIER_FREE,
+			  f->earlier_free_events, f->earlier_free_bytes) ||
+	    !add_to_other(others, site, OTHER_EARLIER_REALLOC,
+			  f->earlier_realloc_events,
+			  f->earlier_realloc_bytes) ||
+	    !add_to_other(others, site, OTHER_FAILED, f->failed_events,
+			  f->failed_bytes) ||
+	    !add_to_other(others, site, OTHER_UNBORN,
+			  f->alloc_events + f->realloc_events - f->born_blocks,
+			  0) ||
+	    !add_to_other(others, site, OTHER_FREED, f->free_events,
+			  f->free_bytes) ||
+	    !add_to_other(others, site, OTHER_REALLOCATED, 0,
+			  f->realloc_old_bytes))
+		return MODEL_NO_SITE;
+	add_births(tallies_get(t, site), f);
+	return site;
+}
+
+bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
+			  struct overrides *others,
 			  const struct model_override *stored)
 {
 	struct model_override *const o = overrides_get(
 		pairs, stored->by_site, stored->of_site, stored->by_realloc);
-	struct model_figures *by, *of;
+	struct tally *of;
 
-	if (o == NULL)
+	/* The sites' own figures hold it: what they say more is less now. */
+	if (o == NULL || !tallies_reserve(t, stored->of_site) ||
+	    !add_to_other(others, stored->by_site,
+			  stored->by_realloc ? OTHER_REALLOCATED : OTHER_FREED,
+			  0 - stored->blocks, 0 - stored->bytes))
 		return false;
 	o->blocks += stored->blocks;
 	o->bytes += stored->bytes;
-	/* The sites' figures hold it, and sites_derive() will add it. */
-	by = &sites_get(s, stored->by_site)->figures;
-	of = &sites_get(s, stored->of_site)->figures;
+	of = tallies_get(t, stored->of_site);
 	of->ended_blocks -= stored->blocks;
 	of->ended_bytes -= stored->bytes;
-	if (stored->by_realloc) {
-		by->realloc_old_bytes -= stored->bytes;
-	} else {
-		by->free_events -= stored->blocks;
-		by->free_bytes -= stored->bytes;
-	}
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hash.h"
 #include "model.h"
 #include "names.h"
 
@@ -42,6 +43,42 @@ uint32_t sites_intern(struct sites *s, const struct model_site *key);
 /* Zeroed memory is an empty table. Back to that. */
 void sites_clear(struct sites *s);
 
+/* ---- what the replay counts */
+
+/* A site's births, and the deaths that belong to no override. */
+struct tally {
+	uint64_t alloc_events, alloc_bytes;
+	uint64_t realloc_events, realloc_new_bytes;
+	uint64_t first_event, last_event;
+	uint64_t ended_blocks, ended_bytes;
+};
+
+/* Tallies by the index of their site, in blocks that do not move. */
+struct tallies {
+	struct tally **blocks;
+	uint32_t count; /* room for so many sites, a multiple of a block */
+	uint32_t block_cap;
+};
+
+static inline struct tally *tallies_get(const struct tallies *t, uint32_t site)
+{
+	return &t->blocks[site >> SITE_BLOCK_LOG]
+			 [site & ((1u << SITE_BLOCK_LOG) - 1)];
+}
+
+/* Makes room for a site and all before it. False without memory. */
+bool tallies_reserve_slow(struct tallies *t, uint32_t site);
+
+static inline bool tallies_reserve(struct tallies *t, uint32_t site)
+{
+	return __builtin_expect(site < t->count, 1) ||
+	       tallies_reserve_slow(t, site);
+}
+
+/* Zeroed memory is an empty table. Back to that. */
+void tallies_clear(struct tallies *t);
+
+/* Sparse, so that a look-up mostly ends where it begins. */
 struct overrides {
 	struct model_override *list;
 	uint32_t count, cap;
@@ -50,21 +87,69 @@ struct overrides {
 	uint64_t seed;
 };
 
-/* Finds or adds a pair, with zeros. NULL without memory. */
-struct model_override *overrides_get(struct overrides *o, uint32_t by_site,
-				     uint32_t of_site, bool by_realloc);
+/* What is counted in a table of overrides with one of these for of_site. */
+enum other {
+	OTHER_EARLIER_FREE,    /* blocks not seen */
+	OTHER_EARLIER_REALLOC, /* the same */
+	OTHER_FAILED,	       /* attempts that got nothing */
+	OTHER_UNBORN,	       /* events without a new block */
+	OTHER_FREED,	       /* of stored sites: what no override says */
+	OTHER_REALLOCATED,     /* the same */
+};
 
-/* Zeroed memory is an empty table. Back to that. */
+/* An empty table, also after overrides_clear(). */
+void overrides_init(struct overrides *o);
 void overrides_clear(struct overrides *o);
 
+static inline uint32_t overrides_home(const struct overrides *o,
+				      uint32_t by_site, uint32_t of_site,
+				      bool by_realloc)
+{
+	const uint64_t key = (uint64_t)by_site << 32 | of_site;
+
+	return (uint32_t)(hash_u64(key, o->seed + by_realloc) >> 32) &
+	       (o->slot_cap - 1);
+}
+
+static inline bool override_is(const struct model_override *p, uint32_t by_site,
+			       uint32_t of_site, bool by_realloc)
+{
+	return p->by_site == by_site && p->of_site == of_site &&
+	       p->by_realloc == by_realloc;
+}
+
+struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
+					  uint32_t of_site, bool by_realloc);
+
 /*
- * While a stream is replayed, a birth counts at its site and a death at its
- * override. With sign 1 this adds to the sites' figures all that follows from
- * these (born, ended, live, freed, reallocated); with sign -1 it takes the
- * same away again. Sums are modulo 2^64 in between. O(sites + pairs).
+ * Finds or adds a pair, with zeros; pointers to others die when one is added.
+ * NULL without memory.
  */
-void sites_derive(struct sites *s, const struct overrides *pairs,
-		  uint64_t sign);
+static inline struct model_override *overrides_get(struct overrides *o,
+						   uint32_t by_site,
+						   uint32_t of_site,
+						   bool by_realloc)
+{
+	const uint32_t slot =
+		o->slots[overrides_home(o, by_site, of_site, by_realloc)];
+
+	if (__builtin_expect(slot != 0, 1) &&
+	    __builtin_expect(override_is(&o->list[slot - 1], by_site, of_site,
+					 by_realloc),
+			     1))
+		return &o->list[slot - 1];
+	return overrides_get_slow(o, by_site, of_site, by_realloc);
+}
+
+/* ---- figures */
+
+/*
+ * Sets the figures of all sites to what the replay has counted. O(sites +
+ * pairs).
+ */
+void sites_derive(struct sites *s, const struct tallies *t,
+		  const struct overrides *pairs,
+		  const struct overrides *others);
 
 /* Adds figures to a sum; of event numbers the first and the last. */
 void site_add_figures(struct model_figures *sum, const struct model_figures *f);
@@ -73,12 +158,14 @@ void site_add_figures(struct model_figures *sum, const struct model_figures *f);
 uint64_t site_count_events(const struct model_figures *f);
 
 /*
- * Adds a stored site, or a stored pair, with whole figures, while the table
- * holds underived ones. See model_add_site() and model_add_override().
+ * Adds a stored site, or a stored pair, whose figures are whole. See
+ * model_add_site() and model_add_override().
  */
-uint32_t sites_add_stored(struct sites *s, struct names *n,
+uint32_t sites_add_stored(struct sites *s, struct names *n, struct tallies *t,
+			  struct overrides *others,
 			  const struct model_site *stored);
-bool overrides_add_stored(struct overrides *pairs, struct sites *s,
+bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
+			  struct overrides *others,
 			  const struct model_override *stored);
 
 #endif

@@ -181,7 +181,7 @@ static void test_memory_for_a_block(void **state)
 		for (unsigned i = 0; i < LIVE_PARTS; i++)
 			bytes += (uint64_t)l.parts[i].cap *
 				 sizeof(struct live_entry);
-		assert_in_range(bytes / blocks, 16, 33);
+		assert_in_range(bytes / blocks, 16, 35);
 	}
 	live_clear(&l);
 }
