@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "environment.h"
 #include "ljm_format.h"
 #include "recorder.h"
 #include "vm_frame.h"
@@ -221,6 +222,8 @@ VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
 	/* First busy, then the look at recording: see quiesce(). */
 	r->busy = true;
 	BARRIER();
+	if (VM_UNLIKELY(r->seen != environment_requests))
+		recorder_answer(r);
 	if (VM_UNLIKELY(!r->recording)) {
 		r->touched = true;
 		block = r->alloc(r->alloc_ud, ptr, osize, nsize);

@@ -6,7 +6,8 @@
  *   misc.memprof.available       true where recording can start
  *
  * start and stop return true, or nil, a message and an errno. The only file
- * that may raise a Lua error, and only for arguments of a wrong type.
+ * that may raise a Lua error, and only for arguments of a wrong type. Loading
+ * the module also does what the environment asks for: see environment.h.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "environment.h"
 #include "recorder.h"
 #include "vm_layout.h"
 
@@ -184,6 +186,42 @@ static void make_recorder(lua_State *L)
 	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
 }
 
+/* ---- what the environment asks for */
+
+static int attach_protected(lua_State *L)
+{
+	struct recorder *r;
+	struct vm_layout layout;
+	char message[320];
+	make_recorder(L);
+	r = recorder_of(L);
+	if (!r)
+		return 0;
+	if (get_verified_layout(L, &layout, message, sizeof message))
+		recorder_attach(r, L, &layout);
+	else
+		environment_say("%s", message);
+	return 0;
+}
+
+/*
+ * Stack: 0. For any moment at which L may be called: by the preloaded library
+ * when the VM opens its libraries, and when the module is loaded. Raises
+ * nothing, and does nothing unless the environment says so.
+ */
+EXPORT void ljmemprof_attach(lua_State *L);
+EXPORT void ljmemprof_attach(lua_State *L)
+{
+	const char *message;
+	if (!environment_wanted() || !lua_cpcall(L, attach_protected, NULL))
+		return;
+	message = lua_tostring(L, -1);
+	environment_say("%s", message ? message : "an error without text");
+	lua_pop(L, 1);
+}
+
+/* ---- the modules */
+
 /* Stack: +1. The memprof table of this VM, one for both modules. */
 static void push_memprof(lua_State *L)
 {
@@ -194,6 +232,7 @@ static void push_memprof(lua_State *L)
 		return;
 	lua_pop(L, 1);
 	make_recorder(L);
+	ljmemprof_attach(L);
 	lua_createtable(L, 0, 4);
 	lua_pushcclosure(L, memprof_start, 0);
 	lua_setfield(L, -2, "start");

@@ -5,6 +5,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "environment.h"
 #include "hook.h"
 #include "ljm_format.h"
 
@@ -33,7 +35,12 @@ static void free_buffers(struct recorder *r)
 	r->path = NULL;
 }
 
-/* ---- fork: the child must not write into the parent's file */
+/* ---- fork: the child must not write into the parent's file
+ *
+ * It may have a file of its own, if the environment gives it a name. That is
+ * opened by the child's first allocation, as if the signal had come: a child
+ * that only calls exec() leaves no file.
+ */
 
 static void before_fork(void)
 {
@@ -47,8 +54,10 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+	bool may_record = environment_forked();
 	struct recorder *r;
 	for (r = all; r; r = r->next) {
+		bool goes_on = r->recording && r->attached && may_record;
 		r->recording = false;
 		/* The thread that was in its hook does not exist here. */
 		r->busy = false;
@@ -56,6 +65,8 @@ static void after_fork_in_child(void)
 			continue;
 		r->running = false;
 		sink_abandon(&r->sink);
+		if (goes_on)
+			r->seen--;
 	}
 	pthread_mutex_unlock(&all_mutex);
 }
@@ -151,28 +162,44 @@ static int open_stream(struct recorder *r, const char *path)
 	return 0;
 }
 
+/* From here on the hook works without Lua's API. */
+static void adopt(struct recorder *r, lua_State *L,
+		  const struct vm_layout *layout)
+{
+	r->layout = *layout;
+	r->global = layout->gc64 ? *(uintptr_t *)((char *)L + layout->l_glref)
+				 : *(uint32_t *)((char *)L + layout->l_glref);
+	install(r, L);
+}
+
+static int open_buffers(struct recorder *r, const char *path)
+{
+	int error;
+	free_buffers(r); /* what a fork left behind */
+	error = open_stream(r, path);
+	if (error)
+		free_buffers(r);
+	r->error = 0;
+	return error;
+}
+
 int recorder_start(struct recorder *r, lua_State *L,
 		   const struct vm_layout *layout, const char *path)
 {
 	int error;
 	if (r->running)
 		return EALREADY;
-	free_buffers(r); /* what a fork left behind */
-	error = open_stream(r, path);
-	if (error) {
-		free_buffers(r);
-		return error;
+	r->starting = true;
+	error = open_buffers(r, path);
+	if (!error) {
+		adopt(r, L, layout);
+		pthread_mutex_lock(&all_mutex);
+		r->running = true;
+		pthread_mutex_unlock(&all_mutex);
+		r->recording = true;
 	}
-	r->layout = *layout;
-	r->global = layout->gc64 ? *(uintptr_t *)((char *)L + layout->l_glref)
-				 : *(uint32_t *)((char *)L + layout->l_glref);
-	r->error = 0;
-	install(r, L);
-	pthread_mutex_lock(&all_mutex);
-	r->running = true;
-	pthread_mutex_unlock(&all_mutex);
-	r->recording = true;
-	return 0;
+	r->starting = false;
+	return error;
 }
 
 /* The stream's closing byte, and the file's. */
@@ -201,7 +228,7 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	r->running = false;
 	pthread_mutex_unlock(&all_mutex);
 	error = complete(r);
-	if (L)
+	if (L && !r->attached)
 		uninstall(r, L);
 	free_buffers(r);
 	errno = saved;
@@ -210,7 +237,13 @@ int recorder_stop(struct recorder *r, lua_State *L)
 
 void recorder_close(struct recorder *r, lua_State *L)
 {
-	recorder_stop(r, L);
+	bool tell = r->attached && !r->error;
+	int error;
+	r->attached = false; /* what is freed from here on starts nothing */
+	error = recorder_stop(r, NULL);
+	if (tell && error && error != ESRCH)
+		environment_say("a recording is incomplete: %s",
+				strerror(error));
 	uninstall(r, L);
 	if (r->installed)
 		return; /* someone's allocator still calls our hook */
@@ -223,6 +256,81 @@ void recorder_fail(struct recorder *r, int error)
 {
 	r->recording = false;
 	r->error = error;
+	if (r->attached)
+		environment_say("%s: %s; the recording has ended", r->path,
+				strerror(error));
+}
+
+/* ---- recordings that the environment starts and ends */
+
+/* Both are called with all_mutex held. */
+static void begin(struct recorder *r)
+{
+	char path[PATH_MAX];
+	int error = environment_path(path, sizeof path);
+	if (error == EXDEV) {
+		environment_say("a forked child records only if MEMPROF_OUT "
+				"has %%p");
+		return;
+	}
+	if (!error)
+		error = open_buffers(r, path);
+	else
+		path[0] = 0;
+	if (error) {
+		environment_say("%s: %s", path, strerror(error));
+		return;
+	}
+	r->running = true;
+	r->recording = true;
+}
+
+static void end(struct recorder *r)
+{
+	bool known = r->error != 0;
+	int error;
+	r->recording = false;
+	r->running = false;
+	error = complete(r);
+	if (error && !known)
+		environment_say("%s: %s", r->path, strerror(error));
+	free_buffers(r);
+}
+
+void recorder_attach(struct recorder *r, lua_State *L,
+		     const struct vm_layout *layout)
+{
+	int saved = errno;
+	if (r->attached)
+		return;
+	r->seen = environment_requests;
+	r->attached = true;
+	if (!r->running) {
+		adopt(r, L, layout);
+		pthread_mutex_lock(&all_mutex);
+		if (environment_autostart())
+			begin(r);
+		pthread_mutex_unlock(&all_mutex);
+	}
+	errno = saved;
+}
+
+__attribute__((noinline)) void recorder_answer(struct recorder *r)
+{
+	unsigned requests = environment_requests;
+	int saved = errno;
+	/* Someone exits, forks or opens a VM: the next allocation does it. */
+	if (r->starting || pthread_mutex_trylock(&all_mutex) != 0)
+		return;
+	if (r->attached && ((requests - r->seen) & 1)) {
+		if (r->running)
+			end(r);
+		else
+			begin(r);
+	}
+	r->seen = requests;
+	pthread_mutex_unlock(&all_mutex);
+	errno = saved;
 }
 
 /* ---- exit() without stop(): the stream is completed */
@@ -250,8 +358,11 @@ static __attribute__((destructor)) void complete_all(void)
 	for (r = all; r; r = r->next) {
 		if (!r->running || !quiesce(r))
 			continue;
+		if (r->attached)
+			end(r);
+		else
+			complete(r);
 		r->running = false;
-		complete(r);
 	}
 	pthread_mutex_unlock(&all_mutex);
 }

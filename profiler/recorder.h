@@ -41,6 +41,7 @@ struct recorder {
 	volatile bool recording;
 	volatile bool busy;
 	volatile bool touched; /* set by every call while not recording */
+	unsigned seen;	       /* environment_requests that were answered */
 	uintptr_t global;      /* the VM's global_State */
 	lua_Alloc alloc;       /* the allocator below us, and its ud */
 	void *alloc_ud;
@@ -51,6 +52,8 @@ struct recorder {
 	struct sink sink;
 	bool running;	       /* between a start and its stop */
 	bool installed;	       /* the hook is in the allocator chain */
+	bool attached;	       /* the environment rules: the hook stays */
+	bool starting;	       /* recorder_start() is at work */
 	int error;	       /* what ended the recording early; 0 none */
 	char *path;	       /* of the stream, while running */
 	struct recorder *next; /* all recorders of the process */
@@ -65,6 +68,15 @@ struct recorder *recorder_new(void);
  */
 int recorder_start(struct recorder *r, lua_State *L,
 		   const struct vm_layout *layout, const char *path);
+
+/*
+ * Puts the hook in, so that the environment's signal and forks start and end
+ * recordings without Lua's API; starts one if the environment says so. The
+ * layout must have been verified for L. Failures are told on standard error.
+ * Once is enough, again does no harm.
+ */
+void recorder_attach(struct recorder *r, lua_State *L,
+		     const struct vm_layout *layout);
 
 /*
  * Ends the recording and completes the stream, and takes the hook out of the
@@ -82,5 +94,8 @@ void recorder_close(struct recorder *r, lua_State *L);
 
 /* For the hook: ends the recording early, with an errno. */
 void recorder_fail(struct recorder *r, int error);
+
+/* For the hook: environment_requests is not what was seen last. */
+void recorder_answer(struct recorder *r);
 
 #endif
