@@ -66,7 +66,8 @@ static enum report_result fail(struct report *r, int result, unsigned line)
 	char place[32] = "";
 
 	if ((result & 0xff) == SQLITE_AUTH) {
-		snprintf(r->error, sizeof(r->error), "a query may only read");
+		snprintf(r->error, sizeof(r->error),
+			 "a query may only read: it is one SELECT");
 		return REPORT_WRONG;
 	}
 	if (line != 0)
@@ -119,7 +120,7 @@ enum report_result report_prepare(struct report *r, sqlite3 *db,
 				"SELECT");
 	if (sqlite3_column_count(r->stmt) == 0 ||
 	    !sqlite3_stmt_readonly(r->stmt))
-		return wrong(r, "a query may only read");
+		return wrong(r, "a query may only read: it is one SELECT");
 	r->has_profile = sqlite3_bind_parameter_index(r->stmt, ":profile") != 0;
 	return REPORT_OK;
 }

@@ -40,20 +40,6 @@ static void pause_ms(int ms)
 	nanosleep(&time, NULL);
 }
 
-/* Waits for the lock on s->lock. */
-static bool take_lock(struct store *s)
-{
-	for (int waited = 0; flock(s->lock, LOCK_EX | LOCK_NB) != 0;
-	     waited += PAUSE_MS) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return store_fail_system(s, s->partial, errno);
-		if (waited >= WAIT_MS)
-			return store_fail_system(s, s->partial, EBUSY);
-		pause_ms(PAUSE_MS);
-	}
-	return true;
-}
-
 /* True when the locked file is still the one that bears the name. */
 static bool still_there(const struct store *s)
 {
@@ -63,33 +49,57 @@ static bool still_there(const struct store *s)
 	       named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
 }
 
+enum attempt {
+	TAKEN,
+	BUSY,
+	FAILED
+};
+
 /* Opens and locks path.partial, whoever may have left it there. */
-static bool lock_partial(struct store *s)
+static enum attempt try_partial(struct store *s)
 {
 	struct stat st;
+	int error;
 
-	for (;;) {
-		s->lock = open(s->partial,
-			       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-				       O_NONBLOCK,
-			       0666);
-		if (s->lock < 0)
-			return store_fail_system(s, s->partial, errno);
-		if (fstat(s->lock, &st) != 0 || !S_ISREG(st.st_mode)) {
-			close(s->lock);
-			s->lock = -1;
-			return store_fail_system(s, s->partial, EEXIST);
+	s->lock = open(s->partial,
+		       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		       0666);
+	if (s->lock < 0) {
+		store_fail_system(s, s->partial, errno);
+		return FAILED;
+	}
+	if (fstat(s->lock, &st) == 0 && !S_ISREG(st.st_mode)) {
+		errno = EEXIST;
+	} else if (flock(s->lock, LOCK_EX | LOCK_NB) == 0) {
+		if (still_there(s)) {
+			unfinished = s->partial;
+			return TAKEN;
 		}
-		if (!take_lock(s)) {
-			close(s->lock);
-			s->lock = -1;
-			return false;
-		}
-		if (still_there(s))
-			return true;
 		/* Its owner has finished, or has given up. */
-		close(s->lock);
-		s->lock = -1;
+		errno = EWOULDBLOCK;
+	}
+	error = errno;
+	store_fail_system(s, s->partial, error);
+	close(s->lock);
+	s->lock = -1;
+	return error == EWOULDBLOCK || error == EINTR ? BUSY : FAILED;
+}
+
+/* The same, as soon as nobody else writes to it. */
+static bool take_partial(struct store *s)
+{
+	enum attempt attempt;
+	sigset_t all, before;
+
+	for (int waited = 0;; waited += PAUSE_MS) {
+		/* A file that is made here, a signal must know of. */
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, &before);
+		attempt = try_partial(s);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		if (attempt != BUSY || waited >= WAIT_MS)
+			return attempt == TAKEN;
+		pause_ms(PAUSE_MS);
 	}
 }
 
@@ -121,9 +131,8 @@ bool store_file_open(struct store *s)
 	int there = look(s);
 
 	if (there == 0) {
-		if (!lock_partial(s))
+		if (!take_partial(s))
 			return false;
-		unfinished = s->partial;
 		/* Another process may have finished the file by now. */
 		there = look(s);
 		if (there != 0)

@@ -262,7 +262,7 @@ start() {
   exec 7> pipe
   head -c 60000 long >&7
   for i in {1..100}; do
-    [ -e "$1" ] && return
+    [ -s "$1" ] && return
     sleep 0.05
   done
   wrong "$1 does not appear"

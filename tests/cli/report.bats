@@ -16,6 +16,40 @@ load common
   snapshot human_readable
 }
 
+@test "--human-readable at the edges of its units" {
+  {
+    printf 'ljs 3\nlua 0x1000 "@a" 1\nljm 3\n'
+    line=0
+    for size in 1023 1024 1536 1023999 1024000 1048576 1073741824 \
+      1099511627776; do
+      printf 'alloc lua 0x1000:%d 0x%d 1\n' $((++line)) $line
+      printf 'realloc lua 0x1000:%d 0x%d 1 0x%d %d\n' $line $line $line $size
+    done
+    printf 'free int 0xff 1\nend\n'
+  } | "$ENCODE" > sizes
+  works --leak-only --human-readable sizes
+  [ "$(sed -n 's/.* holds \(.*\): 2 allocs, 1 frees/\1/p' <<< "$output" |
+    tr '\n' ' ')" = \
+    "1024GiB 1GiB 1MiB 1000KiB 1000.00KiB 1.50KiB 1KiB 1023B " ] ||
+    wrong "$output"
+}
+
+@test "overrides that print alike are listed once" {
+  "$ENCODE" <<'TEXT' > alike
+ljs 3
+lua 0x1000 "a\x01" 1
+lua 0x2000 "a\\x01" 1
+ljm 3
+alloc lua 0x1000:1 0x10 8
+alloc lua 0x2000:1 0x20 8
+free int 0x10 8
+free int 0x20 8
+end
+TEXT
+  works alike
+  [ "$(grep -c 'x01:1$' <<< "$output")" -eq 1 ]
+}
+
 @test "hostile names in the default text" {
   works hostile
   snapshot hostile_text
