@@ -1,0 +1,101 @@
+/*
+ * common.c - feeding and checking a model.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#define EVENTS 64
+
+bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
+	       size_t bytes_step, size_t events_step)
+{
+	const size_t cap = events_step < EVENTS ? events_step : EVENTS;
+	enum decode_result result = DECODE_MORE;
+	struct decode_input in = {data, 0, 0};
+	struct decode_event events[EVENTS];
+	size_t count, taken;
+	struct decoder d;
+
+	decode_init(&d);
+	while (result == DECODE_FULL ||
+	       (result == DECODE_MORE && in.size < size)) {
+		if (result == DECODE_MORE)
+			in.size = size - in.size < bytes_step
+					  ? size
+					  : in.size + bytes_step;
+		result = decode_events(&d, &in, events, cap, &count);
+		CHECK(count <= cap);
+		if (model_feed(m, events, count, &taken) != MODEL_OK) {
+			CHECK(taken < count);
+			return false;
+		}
+		CHECK(taken == count);
+	}
+	return true;
+}
+
+static void check_figures(const struct model_figures *f)
+{
+	CHECK(f->born_blocks - f->ended_blocks == f->live_blocks);
+	CHECK(f->live_blocks <= f->born_blocks);
+	CHECK(f->alloc_bytes + f->realloc_new_bytes - f->ended_bytes ==
+	      f->live_bytes);
+	CHECK(f->live_bytes <= f->alloc_bytes + f->realloc_new_bytes);
+	CHECK(f->live_blocks != 0 || f->live_bytes == 0);
+	CHECK(f->born_blocks <= f->alloc_events + f->realloc_events);
+	CHECK(f->earlier_realloc_events <= f->realloc_events);
+	CHECK(f->first_event <= f->last_event);
+	CHECK((f->first_event == 0) == (f->born_blocks == 0));
+}
+
+static void check_overrides(const struct model *m)
+{
+	const struct model_figures *const sum = &model_totals(m)->figures;
+	uint64_t freed = 0, freed_bytes = 0, moved_bytes = 0;
+
+	for (size_t i = 0; i < model_override_count(m); i++) {
+		const struct model_override *const o = model_override(m, i);
+
+		CHECK(o->by_site < model_site_count(m));
+		CHECK(o->of_site < model_site_count(m));
+		CHECK(o->blocks != 0);
+		freed += o->by_realloc ? 0 : o->blocks;
+		freed_bytes += o->by_realloc ? 0 : o->bytes;
+		moved_bytes += o->by_realloc ? o->bytes : 0;
+	}
+	CHECK(freed == sum->free_events);
+	CHECK(freed_bytes == sum->free_bytes);
+	CHECK(moved_bytes == sum->realloc_old_bytes);
+}
+
+void fuzz_check_model(const struct model *m)
+{
+	const struct model_totals *const t = model_totals(m);
+	const struct model_figures *const sum = &t->figures;
+	uint64_t live = 0;
+	char name[64];
+
+	for (uint32_t i = 0; i < model_site_count(m); i++) {
+		const struct model_site *const site = model_site(m, i);
+		const size_t length = model_site_print(site, name, 64);
+
+		check_figures(&site->figures);
+		CHECK(strlen(name) == (length < 64 ? length : 63));
+		live += site->figures.live_bytes;
+	}
+	check_figures(sum);
+	check_overrides(m);
+	CHECK(live == sum->live_bytes);
+	CHECK(sum->alloc_bytes + sum->realloc_new_bytes - sum->free_bytes -
+		      sum->realloc_old_bytes - t->replaced_bytes ==
+	      live);
+	CHECK(t->events == sum->alloc_events + sum->realloc_events +
+				   sum->free_events + sum->earlier_free_events +
+				   sum->failed_events);
+	CHECK(t->peak_event <= t->events);
+	CHECK((t->conflict_events == 0) == (t->first_conflict_event == 0));
+	for (size_t i = 1; i < model_sample_count(m); i++)
+		CHECK(model_sample(m, i - 1)->event <
+		      model_sample(m, i)->event);
+}

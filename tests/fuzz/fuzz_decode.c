@@ -1,0 +1,95 @@
+/*
+ * fuzz_decode.c - any bytes into the decoder: whole, and cut into windows of
+ * every size; both must give the same events and end at the same byte.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#define EVENTS 16
+
+struct outcome {
+	uint64_t events, digest;
+	size_t pos;
+	enum decode_result result;
+	char error[160];
+};
+
+static void mix(struct outcome *o, uint64_t value)
+{
+	o->digest = (o->digest ^ value) * 0x9fb21c651e98df25ull;
+	o->digest ^= o->digest >> 29;
+}
+
+static void take(struct outcome *o, const struct decode_event *e,
+		 const struct decode_input *in)
+{
+	o->events++;
+	mix(o, (uint64_t)e->kind << 8 | e->source);
+	mix(o, e->address);
+	mix(o, e->line);
+	if (e->kind == LJM_KIND_SYMBOL && e->source != LJM_SOURCE_TRACE) {
+		CHECK((const uint8_t *)e->name >= in->src);
+		CHECK((const uint8_t *)e->name + e->name_size <=
+		      in->src + in->size);
+		for (uint64_t i = 0; i < e->name_size; i++)
+			mix(o, (uint8_t)e->name[i]);
+		return;
+	}
+	CHECK(e->kind == LJM_KIND_SYMBOL || e->old_size <= LJM_SIZE_MAX);
+	CHECK(e->kind == LJM_KIND_SYMBOL || e->new_size <= LJM_SIZE_MAX);
+	mix(o, e->old_address);
+	mix(o, e->old_size);
+	mix(o, e->new_address);
+	mix(o, e->new_size);
+}
+
+static void run(const uint8_t *data, size_t size, size_t step,
+		struct outcome *o)
+{
+	struct decode_input in = {data, 0, 0};
+	struct decode_event events[EVENTS];
+	struct decoder d;
+	size_t count;
+
+	memset(o, 0, sizeof(*o));
+	decode_init(&d);
+	o->result = DECODE_MORE;
+	while (o->result == DECODE_FULL ||
+	       (o->result == DECODE_MORE && in.size < size)) {
+		const size_t before = in.pos;
+
+		if (o->result == DECODE_MORE)
+			in.size = size - in.size < step ? size : in.size + step;
+		o->result = decode_events(&d, &in, events, EVENTS, &count);
+		CHECK(count <= EVENTS);
+		CHECK(in.pos >= before && in.pos <= in.size);
+		CHECK(o->result != DECODE_FULL || in.pos > before);
+		for (size_t i = 0; i < count; i++)
+			take(o, &events[i], &in);
+	}
+	o->pos = in.pos;
+	if (o->result == DECODE_CORRUPT)
+		strcpy(o->error, d.error);
+	CHECK((o->result == DECODE_CORRUPT) == (d.error[0] != '\0'));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	/* At its very end, so that a sanitizer sees a read beyond. */
+	uint8_t *const copy = calloc(1, size + (size == 0));
+	struct outcome whole, cut;
+
+	CHECK(copy != NULL);
+	if (size != 0)
+		memcpy(copy, data, size);
+	run(copy, size, size + (size == 0), &whole);
+	run(copy, size, size == 0 ? 1 : 1 + copy[size - 1] % 97, &cut);
+	free(copy);
+	CHECK(whole.result == cut.result);
+	CHECK(whole.events == cut.events);
+	CHECK(whole.digest == cut.digest);
+	CHECK(whole.pos == cut.pos);
+	CHECK(strcmp(whole.error, cut.error) == 0);
+	return 0;
+}
