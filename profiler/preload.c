@@ -143,13 +143,20 @@ static void *real(const char *name, const void *caller)
 
 /* ---- attaching */
 
+/* The Lua of a function; that may be another preloaded library's wrapper. */
+static const struct link_map *lua_of(const void *function)
+{
+	const void *pcall = symbol_in(object_of(function), "lua_pcall");
+	return object_of(pcall ? pcall : dlsym(RTLD_DEFAULT, "lua_pcall"));
+}
+
 /*
  * The module's Lua functions come from what is visible to all. Makes that be
  * the library of the function that was called, or says why not.
  */
 static bool make_visible(const void *function)
 {
-	const struct link_map *library = object_of(function);
+	const struct link_map *library = lua_of(function);
 	const void *visible;
 	void *handle;
 	if (!symbol_in(library, "luaJIT_setmode")) {
