@@ -37,10 +37,9 @@ VM_INLINE bool has_room(const struct recorder *r)
 	return (size_t)(r->out.end - r->out.pos) >= EVENT_ROOM;
 }
 
-static struct recorder_place *place_entry(struct recorder *r,
-					  const uint32_t *pc)
+static struct recorder_place *place_entry(struct recorder *r, uintptr_t pc)
 {
-	return &r->places[(uintptr_t)pc / 4 % RECORDER_PLACES];
+	return &r->places[pc / 4 % RECORDER_PLACES];
 }
 
 /* After a symbol was asked for: is all well, and is there room again? */
@@ -55,35 +54,55 @@ static bool after_symbol(struct recorder *r, bool in_memory)
 	return r->recording;
 }
 
+/* Keeps the location that starts at r->out.pos + 1 and ends at end. */
+static void keep_place(struct recorder *r, uintptr_t pc, uintptr_t proto,
+		       unsigned source, const uint8_t *end)
+{
+	struct recorder_place *entry = place_entry(r, pc);
+	size_t size = (size_t)(end - r->out.pos) - 1;
+	if (size > sizeof entry->bytes)
+		return;
+	entry->pc = pc;
+	entry->proto = proto;
+	entry->source = (uint8_t)source;
+	entry->size = (uint8_t)size;
+	memcpy(entry->bytes, r->out.pos + 1, sizeof entry->bytes);
+}
+
+/*
+ * A line, its symbol written if need be. Found again by the PC (or return
+ * address) and the prototype (or trace). Returns NULL when the recording
+ * ended.
+ */
+static uint8_t *put_line(struct recorder *r, unsigned kind, uintptr_t proto,
+			 uint32_t line, uintptr_t key_pc, uintptr_t key_proto)
+{
+	uint8_t *p;
+	if (!after_symbol(r, symbols_see_proto(&r->symbols, &r->out, &r->layout,
+					       proto)))
+		return NULL;
+	p = r->out.pos;
+	*p++ = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_LUA);
+	p = wbuf_put_uleb128(p, proto);
+	p = wbuf_put_uleb128(p, line);
+	keep_place(r, key_pc, key_proto, LJM_SOURCE_LUA, p);
+	return p;
+}
+
 /* A line seen for the first time. Returns NULL when the recording ended. */
 static __attribute__((noinline)) uint8_t *put_new_lua(
 	struct recorder *r, unsigned kind, const struct vm_place *place)
 {
-	struct recorder_place *entry = place_entry(r, place->pc);
 	int saved = errno;
 	uint32_t line;
-	uint8_t *p, *location;
+	uint8_t *p;
 	if (!vm_place_line(&r->layout, place, &line)) {
 		*r->out.pos = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_INTERNAL);
 		return r->out.pos + 1;
 	}
-	if (!after_symbol(r, symbols_see_proto(&r->symbols, &r->out, &r->layout,
-					       place->proto))) {
-		errno = saved;
-		return NULL;
-	}
+	p = put_line(r, kind, place->proto, line, (uintptr_t)place->pc,
+		     place->proto);
 	errno = saved;
-	p = r->out.pos;
-	*p++ = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_LUA);
-	location = p;
-	p = wbuf_put_uleb128(p, place->proto);
-	p = wbuf_put_uleb128(p, line);
-	if ((size_t)(p - location) <= sizeof entry->bytes) {
-		entry->pc = place->pc;
-		entry->proto = place->proto;
-		entry->size = (uint8_t)(p - location);
-		memcpy(entry->bytes, location, sizeof entry->bytes);
-	}
 	return p;
 }
 
@@ -112,23 +131,75 @@ static __attribute__((noinline)) bool see_new_trace(struct recorder *r,
 	return ok;
 }
 
-VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
-			     uint32_t number)
+/* The trace and not its line. */
+static uint8_t *put_trace_number(struct recorder *r, unsigned kind,
+				 uint32_t number, uintptr_t trace)
 {
 	const struct vm_layout *y = &r->layout;
+	if (trace &&
+	    VM_UNLIKELY(!symbols_knows_trace(
+		    &r->symbols, number, trace,
+		    vm_ref(y->gc64, trace + (unsigned)y->trace_startpt),
+		    vm_ref(y->gc64, trace + (unsigned)y->trace_startpc))) &&
+	    !see_new_trace(r, number, trace))
+		return NULL;
+	*r->out.pos = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_TRACE);
+	return wbuf_put_uleb128(r->out.pos + 1, number);
+}
+
+/* A call of compiled code seen for the first time: its line, if certain. */
+static __attribute__((noinline)) uint8_t *put_new_call(struct recorder *r,
+						       unsigned kind,
+						       uint32_t number,
+						       uintptr_t trace,
+						       uintptr_t return_address)
+{
+	int saved = errno;
+	uintptr_t proto;
+	uint32_t line;
+	uint8_t *p;
+	/* When the trace is freed, what is kept of it must go. */
+	if (!after_symbol(r, symbols_watch(&r->symbols, trace)))
+		p = NULL;
+	else if (vm_traces_line(&r->traces, &r->layout, trace, number,
+				return_address, &proto, &line))
+		p = put_line(r, kind, proto, line, return_address, trace);
+	else {
+		p = put_trace_number(r, kind, number, trace);
+		if (p)
+			keep_place(r, return_address, trace, LJM_SOURCE_TRACE,
+				   p);
+	}
+	errno = saved;
+	return p;
+}
+
+VM_INLINE uint8_t *put_place(struct recorder *r, unsigned kind,
+			     const struct recorder_place *entry)
+{
+	uint8_t *p = r->out.pos;
+	*p = (uint8_t)LJM_HEAD(kind, entry->source);
+	memcpy(p + 1, entry->bytes, sizeof entry->bytes);
+	return p + 1 + entry->size;
+}
+
+VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
+			     const struct vm_place *place)
+{
+	const struct vm_layout *y = &r->layout;
+	uint32_t number = place->trace;
+	const struct recorder_place *entry;
 	uintptr_t trace =
 		vm_ref(gc64, vm_u64(r->global + (unsigned)y->g_trace) +
 				     (gc64 ? 8 : 4) * (uintptr_t)number);
-	if (VM_LIKELY(trace)) {
-		uintptr_t pt = vm_ref(gc64, trace + (unsigned)y->trace_startpt);
-		uintptr_t pc = vm_ref(gc64, trace + (unsigned)y->trace_startpc);
-		if (VM_UNLIKELY(!symbols_knows_trace(&r->symbols, number, trace,
-						     pt, pc)) &&
-		    !see_new_trace(r, number, trace))
-			return NULL;
-	}
-	*r->out.pos = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_TRACE);
-	return wbuf_put_uleb128(r->out.pos + 1, number);
+	uintptr_t ra;
+	if (!y->has_trace_lines || r->trace_numbers || VM_UNLIKELY(!trace))
+		return put_trace_number(r, kind, number, trace);
+	ra = vm_return_address(y, gc64, r->global, trace);
+	entry = place_entry(r, ra);
+	if (VM_UNLIKELY(entry->pc != ra || entry->proto != trace))
+		return put_new_call(r, kind, number, trace, ra);
+	return put_place(r, kind, entry);
 }
 
 /*
@@ -143,17 +214,15 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 	vm_place(&r->layout, gc64, r->global, &place);
 	switch (place.where) {
 	case VM_LUA: {
-		const struct recorder_place *entry = place_entry(r, place.pc);
-		uint8_t *p = r->out.pos;
-		if (VM_UNLIKELY(entry->pc != place.pc ||
+		const struct recorder_place *entry =
+			place_entry(r, (uintptr_t)place.pc);
+		if (VM_UNLIKELY(entry->pc != (uintptr_t)place.pc ||
 				entry->proto != place.proto))
 			return put_new_lua(r, kind, &place);
-		*p = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_LUA);
-		memcpy(p + 1, entry->bytes, sizeof entry->bytes);
-		return p + 1 + entry->size;
+		return put_place(r, kind, entry);
 	}
 	case VM_TRACE:
-		return put_trace(r, gc64, kind, place.trace);
+		return put_trace(r, gc64, kind, &place);
 	case VM_C:
 		return put_c(r, kind, &place);
 	case VM_INTERNAL:
@@ -163,17 +232,18 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 	}
 }
 
-/* The block may be a prototype: what is known about it ends with it. */
+/* The block may be a prototype or a trace: what is kept of it goes. */
 static __attribute__((noinline)) void forget(struct recorder *r, void *ptr,
 					     size_t size)
 {
 	uintptr_t start = (uintptr_t)ptr;
 	size_t i;
-	if (!symbols_forget_proto(&r->symbols, start))
+	if (!symbols_forget(&r->symbols, start))
 		return;
 	for (i = 0; i < RECORDER_PLACES; i++)
-		if ((uintptr_t)r->places[i].pc - start <= size)
-			r->places[i].pc = NULL;
+		if (r->places[i].pc - start <= size ||
+		    r->places[i].proto == start)
+			r->places[i].pc = 0;
 }
 
 VM_INLINE void record_free(struct recorder *r, bool gc64, void *ptr,
@@ -184,7 +254,7 @@ VM_INLINE void record_free(struct recorder *r, bool gc64, void *ptr,
 		return;
 	p = wbuf_put_uleb128(p, (uintptr_t)ptr);
 	r->out.pos = wbuf_put_uleb128(p, osize);
-	if (VM_UNLIKELY(symbols_may_be_proto(&r->symbols, (uintptr_t)ptr)))
+	if (VM_UNLIKELY(symbols_may_be_watched(&r->symbols, (uintptr_t)ptr)))
 		forget(r, ptr, osize);
 }
 

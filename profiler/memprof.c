@@ -21,7 +21,9 @@
 
 #include "environment.h"
 #include "recorder.h"
+#include "trace_events.h"
 #include "vm_layout.h"
+#include "vm_trace.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -42,6 +44,7 @@ static struct {
 	pthread_mutex_t mutex;
 	bool measured;
 	struct vm_layout layout;
+	struct vm_traces primed; /* what the measurement learnt */
 	char version[64];
 } vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -61,9 +64,9 @@ static bool get_layout(struct vm_layout *layout, char *message, size_t size)
 	}
 	pthread_mutex_lock(&vm.mutex);
 	if (!vm.measured)
-		vm.measured = vm_layout_measure(&vm.layout, vm.version,
-						sizeof vm.version, error,
-						sizeof error);
+		vm.measured = vm_layout_measure(&vm.layout, &vm.primed,
+						vm.version, sizeof vm.version,
+						error, sizeof error);
 	ok = vm.measured;
 	*layout = vm.layout;
 	if (!ok)
@@ -168,6 +171,8 @@ static int holder_gc(lua_State *L)
 static void make_recorder(lua_State *L)
 {
 	struct recorder **holder;
+	struct vm_layout layout;
+	char message[320];
 	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
 	if (lua_isuserdata(L, -1)) {
 		lua_pop(L, 1);
@@ -183,7 +188,15 @@ static void make_recorder(lua_State *L)
 	*holder = recorder_new();
 	if (!*holder)
 		luaL_error(L, "not enough memory");
+	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+	/* From now on, not from start() on: its traces are compiled by then. */
+	if (get_verified_layout(L, &layout, message, sizeof message)) {
+		recorder_prepare(*holder, L, &layout, &vm.primed);
+		trace_events_attach(L);
+	} else {
+		lua_pop(L, 1);
+	}
 }
 
 /* ---- what the environment asks for */

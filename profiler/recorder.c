@@ -162,13 +162,17 @@ static int open_stream(struct recorder *r, const char *path)
 	return 0;
 }
 
+static uintptr_t global_of(lua_State *L, const struct vm_layout *layout)
+{
+	return vm_ref(layout->gc64, (uintptr_t)L + (unsigned)layout->l_glref);
+}
+
 /* From here on the hook works without Lua's API. */
 static void adopt(struct recorder *r, lua_State *L,
 		  const struct vm_layout *layout)
 {
 	r->layout = *layout;
-	r->global = layout->gc64 ? *(uintptr_t *)((char *)L + layout->l_glref)
-				 : *(uint32_t *)((char *)L + layout->l_glref);
+	r->global = global_of(L, layout);
 	install(r, L);
 }
 
@@ -181,6 +185,18 @@ static int open_buffers(struct recorder *r, const char *path)
 		free_buffers(r);
 	r->error = 0;
 	return error;
+}
+
+void recorder_prepare(struct recorder *r, lua_State *L,
+		      const struct vm_layout *layout,
+		      const struct vm_traces *primed)
+{
+	if (r->prepared)
+		return;
+	r->layout = *layout;
+	r->global = global_of(L, layout);
+	vm_traces_init(&r->traces, primed);
+	r->prepared = true;
 }
 
 int recorder_start(struct recorder *r, lua_State *L,
@@ -249,6 +265,7 @@ void recorder_close(struct recorder *r, lua_State *L)
 		return; /* someone's allocator still calls our hook */
 	unlist(r);
 	free_buffers(r); /* in a forked child they are still there */
+	vm_traces_free(&r->traces);
 	free(r);
 }
 

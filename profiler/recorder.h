@@ -19,14 +19,19 @@
 #include "sink.h"
 #include "symbols.h"
 #include "vm_layout.h"
+#include "vm_trace.h"
 #include "wbuf.h"
 
-/* An encoded location, found again by the PC. */
+/*
+ * An encoded location, found again by the PC, or in compiled code by the
+ * return address and the trace.
+ */
 struct recorder_place {
-	const uint32_t *pc; /* NULL: empty */
-	uintptr_t proto;
+	uintptr_t pc;	 /* 0: empty */
+	uintptr_t proto; /* or trace */
+	uint8_t source;	 /* enum ljm_source */
 	uint8_t size;
-	uint8_t bytes[15];
+	uint8_t bytes[14];
 };
 
 /* A power of two; 64 KiB, enough for the allocating lines that are hot. */
@@ -49,6 +54,9 @@ struct recorder {
 	struct recorder_place *places;
 	struct vm_layout layout;
 	struct symbols symbols;
+	struct vm_traces traces; /* logged from require on */
+	bool prepared;		 /* layout, global and traces are set */
+	bool trace_numbers;	 /* traces instead of their lines */
 	struct sink sink;
 	bool running;	       /* between a start and its stop */
 	bool installed;	       /* the hook is in the allocator chain */
@@ -61,6 +69,14 @@ struct recorder {
 
 /* A recorder that does nothing yet; NULL without memory. */
 struct recorder *recorder_new(void);
+
+/*
+ * Prepares for the handler of trace events, long before a start. The layout
+ * must have been verified for L; primed is what its measurement learnt.
+ */
+void recorder_prepare(struct recorder *r, lua_State *L,
+		      const struct vm_layout *layout,
+		      const struct vm_traces *primed);
 
 /*
  * Starts recording the VM of L into path. The layout must have been verified

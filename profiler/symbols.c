@@ -92,30 +92,41 @@ static bool set_remove(struct address_set *set, uintptr_t address)
 bool symbols_open(struct symbols *s)
 {
 	memset(s, 0, sizeof *s);
-	return set_open(&s->protos, SET_SIZE_MIN) &&
+	return set_open(&s->watched, SET_SIZE_MIN) &&
 	       set_open(&s->c_functions, SET_SIZE_MIN);
 }
 
 void symbols_free(struct symbols *s)
 {
-	free(s->protos.slots);
+	free(s->watched.slots);
 	free(s->c_functions.slots);
 	free(s->traces);
 	elf_names_free(&s->names);
 	memset(s, 0, sizeof *s);
 }
 
+static bool watch(struct symbols *s, uintptr_t address, bool *added)
+{
+	uint64_t h = address_hash(address) >> 8;
+	s->watched_bits[h >> 6 & 63] |= (uint64_t)1 << (h & 63);
+	return set_add(&s->watched, address, added);
+}
+
+bool symbols_watch(struct symbols *s, uintptr_t address)
+{
+	bool added;
+	return watch(s, address, &added);
+}
+
 bool symbols_see_proto(struct symbols *s, struct wbuf *out,
 		       const struct vm_layout *y, uintptr_t proto)
 {
-	uint64_t h = address_hash(proto) >> 8;
 	const char *name;
 	bool added;
-	if (!set_add(&s->protos, proto, &added))
+	if (!watch(s, proto, &added))
 		return false;
 	if (!added)
 		return true;
-	s->proto_bits[h >> 6 & 63] |= (uint64_t)1 << (h & 63);
 	name = (const char *)vm_ref(y->gc64,
 				    proto + (unsigned)y->pt_chunkname) +
 	       y->str_data;
@@ -180,7 +191,7 @@ bool symbols_see_trace(struct symbols *s, struct wbuf *out,
 	return true;
 }
 
-bool symbols_forget_proto(struct symbols *s, uintptr_t address)
+bool symbols_forget(struct symbols *s, uintptr_t address)
 {
-	return set_remove(&s->protos, address);
+	return set_remove(&s->watched, address);
 }

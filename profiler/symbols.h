@@ -29,9 +29,9 @@ struct trace_symbol {
 };
 
 struct symbols {
-	struct address_set protos;
+	struct address_set watched; /* prototypes seen, and traces */
 	struct address_set c_functions;
-	uint64_t proto_bits[64];     /* a Bloom filter before protos */
+	uint64_t watched_bits[64];   /* a Bloom filter before watched */
 	struct trace_symbol *traces; /* by number */
 	size_t trace_count;
 	struct elf_names names;
@@ -52,8 +52,14 @@ bool symbols_see_trace(struct symbols *s, struct wbuf *out,
 		       const struct vm_layout *y, uint32_t number,
 		       uintptr_t trace);
 
-/* Forgets a prototype whose memory is freed; true if it was one. */
-bool symbols_forget_proto(struct symbols *s, uintptr_t address);
+/*
+ * Asks to be told when this block is freed, as it is for prototypes. false
+ * without memory.
+ */
+bool symbols_watch(struct symbols *s, uintptr_t address);
+
+/* Forgets a block that is freed; true if it was watched. */
+bool symbols_forget(struct symbols *s, uintptr_t address);
 
 static inline uint64_t address_hash(uintptr_t address)
 {
@@ -61,12 +67,12 @@ static inline uint64_t address_hash(uintptr_t address)
 	return x ^ x >> 32;
 }
 
-/* false: certainly not a prototype that was seen. */
-static inline bool symbols_may_be_proto(const struct symbols *s,
-					uintptr_t address)
+/* false: certainly not watched. */
+static inline bool symbols_may_be_watched(const struct symbols *s,
+					  uintptr_t address)
 {
 	uint64_t h = address_hash(address) >> 8;
-	return s->proto_bits[h >> 6 & 63] >> (h & 63) & 1;
+	return s->watched_bits[h >> 6 & 63] >> (h & 63) & 1;
 }
 
 /* true: the trace's symbol is in the stream and means this trace. */

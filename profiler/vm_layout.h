@@ -16,6 +16,8 @@
 
 #include <lua.h>
 
+struct vm_traces;
+
 /* Byte offsets, unless said otherwise. */
 struct vm_layout {
 	bool gc64;    /* references are 8 bytes wide, else 4 */
@@ -57,9 +59,51 @@ struct vm_layout {
 	int32_t trace_startpt; /* reference: prototype where it starts */
 	int32_t trace_startpc; /* reference: instruction where it starts */
 
+	/*
+	 * What the line inside compiled code needs; all of it was found only
+	 * if has_trace_lines.
+	 */
+	bool has_trace_lines;
+	int32_t g_cur;		/* jit_State's trace that is recorded */
+	int32_t trace_nsnap;	/* uint16_t: number of snapshots */
+	int32_t trace_nins;	/* uint32_t: the IR reference that comes next */
+	int32_t trace_ir;	/* pointer: IR, 8 bytes a reference */
+	int32_t trace_snap;	/* pointer: snapshots */
+	int32_t trace_snapmap;	/* pointer: their slots, and their PCs */
+	int32_t trace_mcode;	/* pointer: machine code */
+	int32_t trace_szmcode;	/* uint32_t: its size */
+	int32_t trace_spadjust; /* uint16_t: more stack than the C frame has */
+	int32_t return_offset;	/* below the C frame and spadjust */
+	uint8_t ir_loop;	/* opcode of the loop mark */
+	uint8_t ir_family[256]; /* enum vm_ir_family, by opcode */
+
 	/* Values of vmstate. */
 	int32_t state_c;
 	int32_t state_gc;
+};
+
+/*
+ * Families of IR instructions that call what may allocate. No helper function
+ * is called by two families.
+ */
+enum vm_ir_family {
+	VM_IR_NO_CALL,
+	VM_IR_TNEW,
+	VM_IR_TDUP,
+	VM_IR_CNEW, /* CNEW and CNEWI */
+	VM_IR_SNEW, /* SNEW and XSNEW */
+	VM_IR_NEWREF,
+	VM_IR_BUFSTR,
+	VM_IR_TOSTR, /* further told apart by its mode, operand 2 */
+	VM_IR_OTHER, /* BUFHDR, BUFPUT, CALL*: these share helpers */
+};
+
+/* A snapshot, in builds since 2021; the calibration compares with jit.util. */
+enum vm_snapshot_layout {
+	VM_SNAP_SIZE = 12,
+	VM_SNAP_REF = 4,   /* uint16_t */
+	VM_SNAP_MCOFS = 6, /* uint16_t */
+	VM_SNAP_NENT = 10, /* uint8_t */
 };
 
 /* Fixed for all of LuaJIT 2.1. */
@@ -73,12 +117,14 @@ enum vm_layout_constants {
 /*
  * Measures the layout of the LuaJIT that this process runs.
  *
+ * traces: what is known of compiled code, to be given to vm_traces_init().
  * version: what was found, such as "LuaJIT 2.1.0-beta3"; always set.
  * Returns true, or false with a sentence in error.
  * Cost: a few milliseconds and a VM that is closed again. Thread-safe.
  */
-bool vm_layout_measure(struct vm_layout *layout, char *version,
-		       size_t version_size, char *error, size_t error_size);
+bool vm_layout_measure(struct vm_layout *layout, struct vm_traces *traces,
+		       char *version, size_t version_size, char *error,
+		       size_t error_size);
 
 /*
  * Checks the layout against the VM of L, from a C function that runs on L,

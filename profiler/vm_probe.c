@@ -134,6 +134,9 @@ static void photograph_frames(struct probe_photo *photo, uintptr_t here)
 		photo->frames[i].offset = offset;
 		photo->frames[i].address = at;
 		photo->frame_count++;
+		if (i == 0)
+			probe_read((char *)at - PROBE_BELOW_SIZE, photo->below,
+				   PROBE_BELOW_SIZE);
 	}
 }
 
@@ -155,7 +158,7 @@ static void photograph(struct probe *probe, enum probe_scene scene,
 static void *probe_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
 	struct probe *probe = ud;
-	if (probe->watch_armed) {
+	if (probe->watch_armed || probe->watch_all) {
 		probe->watch_armed = false;
 		probe->watch(probe->watch_arg, probe);
 	}
@@ -278,15 +281,82 @@ static int probe_l_describe(lua_State *L)
 	return 0;
 }
 
-/* compiled(f, trace): trace starts in f. */
+/* compiled(f, trace): trace starts in f. compiled(f) returns it. */
 static int probe_l_compiled(lua_State *L)
 {
 	struct probe *probe = probe_of(L);
 	const void *function = lua_topointer(L, 1);
 	int i;
-	for (i = 0; i < 3; i++)
-		if (probe->functions[i].address == function)
+	for (i = 0; i < 3; i++) {
+		if (probe->functions[i].address != function)
+			continue;
+		if (!lua_isnoneornil(L, 2))
 			probe->functions[i].trace = (int)lua_tointeger(L, 2);
+		lua_pushinteger(L, probe->functions[i].trace);
+		return 1;
+	}
+	return 0;
+}
+
+/* record(trace, f, pc, depth): jit_State while functions[1] is recorded. */
+static int probe_l_record(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	if (lua_topointer(L, 2) == probe->functions[1].address &&
+	    probe->jit_state_count < 2)
+		read_some(probe->global,
+			  probe->jit_states[probe->jit_state_count++],
+			  PROBE_JIT_SIZE);
+	return 0;
+}
+
+/* The i-th number of the table at an index. */
+static uint32_t number_in(lua_State *L, int table, int i)
+{
+	uint32_t n;
+	lua_rawgeti(L, table, i);
+	n = (uint32_t)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	return n;
+}
+
+/* facts(i, mcode, szmcode, nsnap, nins, types, refs, entries, irnames) */
+static int probe_l_facts(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	struct probe_trace *t = &probe->traces[lua_tointeger(L, 1)];
+	uint32_t i;
+	t->mcode = (uint64_t)lua_tonumber(L, 2);
+	t->szmcode = (uint32_t)lua_tointeger(L, 3);
+	t->nsnap = (uint32_t)lua_tointeger(L, 4);
+	t->nins = (uint32_t)lua_tointeger(L, 5);
+	if (t->nsnap > PROBE_SNAP_MAX || t->nins > PROBE_IR_MAX)
+		return 0;
+	for (i = 0; i < t->nins; i++)
+		t->types[i] = (uint16_t)number_in(L, 6, (int)i + 1);
+	for (i = 0; i < t->nsnap; i++) {
+		t->snap_ref[i] = number_in(L, 7, (int)i + 1);
+		t->snap_nent[i] = number_in(L, 8, (int)i + 1);
+	}
+	snprintf(probe->irnames, sizeof probe->irnames, "%s",
+		 lua_tostring(L, 9));
+	t->known = true;
+	return 0;
+}
+
+/* watch(line): the loop that follows allocates on that line; 0 ends it. */
+static int probe_l_watch(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->watch_line = (int)lua_tointeger(L, 1);
+	probe->watch_all = probe->watch_line != 0;
+	return 0;
+}
+
+static int probe_l_on_record(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->on_record(probe->watch_arg, probe, L);
 	return 0;
 }
 
@@ -305,121 +375,6 @@ static int probe_l_step(lua_State *L)
 	probe->watch_armed = true;
 	return 0;
 }
-
-/* Scene numbers come as a table S; jit.off keeps the scenes interpreted. */
-static const char scenes[] =
-	"local S, arm, shoot, shoot_alloc, call, resume, describe, compiled,\n"
-	"  has_jit = ...\n"
-	"local gc, tostring, debug = collectgarbage, tostring, debug\n"
-	"jit.off() jit.off(true, true)\n"
-	"local util = require 'jit.util'\n"
-	"gc('stop')\n"
-	"local function describe_all(i, f)\n"
-	"  local info, lines = util.funcinfo(f), {}\n"
-	"  for pc = 1, info.bytecodes - 1 do\n"
-	"    lines[pc] = util.funcinfo(f, pc).currentline\n"
-	"  end\n"
-	"  describe(i, f, info.linedefined, info.lastlinedefined,\n"
-	"    info.bytecodes, lines)\n"
-	"end\n"
-	"local function plain()\n"
-	"  local n = 0\n"
-	"  arm(S.LUA, 0) local t = {}\n"
-	"  n = n + #t\n"
-	"\n"
-	"  return t, n\n"
-	"end\n"
-	"describe_all(0, plain)\n"
-	"shoot(S.C, 1, 2)\n"
-	"resume(function() shoot(S.C_COROUTINE, 1, 2, 3, 4, 5, 6) end)\n"
-	"coroutine.wrap(function() shoot(S.C_COROUTINE2, 1, 2, 3) end)()\n"
-	"shoot_alloc(S.C_ALLOC)\n"
-	"plain()\n"
-	"coroutine.wrap(function()\n"
-	"  arm(S.LUA_COROUTINE, 0) local t = {}\n"
-	"end)()\n"
-	"do local n = 1234.25 arm(S.BUILTIN, 0) local s = tostring(n) end\n"
-	"call(function()\n"
-	"  shoot(S.CALL)\n"
-	"  call(function() shoot(S.CALL2) end, S.RESULTS + 1)\n"
-	"end, S.RESULTS)\n"
-	"do local garbage = {} end\n"
-	"arm(S.GC, 0) gc('collect') gc('stop') arm(-1)\n"
-	"if not pcall(jit.on) or not jit.status() then return end\n"
-	"has_jit()\n"
-	"jit.off(true, true)\n"
-	"local starts = {}\n"
-	"local function on_trace(what, trace, f, pc, parent)\n"
-	"  if what == 'start' and not parent then starts[trace] = f end\n"
-	"  if what == 'stop' and starts[trace] then\n"
-	"    compiled(starts[trace], trace)\n"
-	"  end\n"
-	"end\n"
-	"jit.attach(on_trace, 'trace')\n"
-	"jit.opt.start('hotloop=2')\n"
-	"local source = 'local a, n = ... for i = 1, n do a[1] = {} end'\n"
-	"local loop1 = loadstring('\\n' .. source)\n"
-	"local loop2 = loadstring('local z\\n\\n\\n' .. source)\n"
-	"describe_all(1, loop1) describe_all(2, loop2)\n"
-	"jit.on(loop1) jit.on(loop2)\n"
-	"local t1, t2, t3 = {}, {}, {}\n"
-	"loop1(t1, 300) loop2(t2, 300)\n"
-	"arm(S.TRACE, 20) loop1(t3, 100) arm(-1)\n"
-	"jit.attach(on_trace)\n"
-	"return loop1, loop2, plain, t1, t2, t3\n";
-
-/*
- * The trial: every way a frame can come to be on top. The upvalue call goes
- * through C; coroutines, varargs, metamethods and tail calls change the links.
- */
-static const char trial[] =
-	"local step, call = ...\n"
-	"jit.off() jit.off(true, true)\n"
-	"local keep = {}\n"
-	"local function leaf(n)\n"
-	"  step() local t = {n}\n"
-	"  step() local s = 'x' .. n\n"
-	"  return t, s\n"
-	"end\n"
-	"leaf(123456)\n"
-	"local function vararg(...)\n"
-	"  step() local t = {...}\n"
-	"  leaf(2)\n"
-	"  step() local u = {}\n"
-	"  return ...\n"
-	"end\n"
-	"vararg(1, 2, 3)\n"
-	"local function tail(n) return leaf(n) end\n"
-	"tail(3)\n"
-	"call(function() leaf(4) step() local t = {} end, 0)\n"
-	"step() call(function() step() local t = {} end, 0)\n"
-	"local co = coroutine.wrap(function(n)\n"
-	"  step() local t = {}\n"
-	"  coroutine.yield(vararg(n))\n"
-	"  step() local u = {}\n"
-	"end)\n"
-	"co(5) co()\n"
-	"local mt = {}\n"
-	"mt.__index = function(t, k) step() local u = {} return k end\n"
-	"mt.__add = function(a, b) leaf(6) step() local u = {} return a end\n"
-	"mt.__concat = function(a, b) step() local u = {} return 'c' end\n"
-	"mt.__lt = function(a, b) step() local u = {} return true end\n"
-	"mt.__call = function(self, n) step() local u = {} return n end\n"
-	"local a, b = setmetatable({}, mt), setmetatable({}, mt)\n"
-	"local x = a.key x = a + b x = a .. b x = a < b x = a(1)\n"
-	"table.sort({3, 2, 1}, function(p, q)\n"
-	"  step() local t = {}\n"
-	"  return p < q\n"
-	"end)\n"
-	"string.gsub('ab', '.', function(c) step() local t = {} end)\n"
-	"pcall(function() step() local t = {} error('e') end)\n"
-	"step() local s = string.rep('xyz', 1000)\n"
-	"step() local u = string.upper(s .. 'q')\n"
-	"for i = 1, 3 do step() keep[i] = {} end\n"
-	"local n = 1234567.25 step() local z = tostring(n)\n"
-	"local f = loadstring('local step = ... step() local t = {}')\n"
-	"f(step)\n"
-	"step() local g = loadstring('return 1')\n";
 
 static void push_function(struct probe *probe, lua_CFunction f)
 {
@@ -444,6 +399,7 @@ static void push_scene_numbers(lua_State *L)
 		{"CALL", PROBE_CALL},
 		{"CALL2", PROBE_CALL2},
 		{"TRACE", PROBE_TRACE},
+		{"TRACE2", PROBE_TRACE2},
 		{"RESULTS", PROBE_CALL_RESULTS},
 	};
 	size_t i;
@@ -468,11 +424,13 @@ static bool play_scenes(struct probe *probe, char *error, size_t error_size)
 	static const lua_CFunction functions[] = {
 		probe_l_arm,	  probe_l_shoot,   probe_l_shoot_alloc,
 		probe_l_call,	  probe_l_resume,  probe_l_describe,
-		probe_l_compiled, probe_l_has_jit,
+		probe_l_compiled, probe_l_has_jit, probe_l_record,
+		probe_l_facts,
 	};
 	lua_State *L = probe->L;
 	size_t i, n = sizeof functions / sizeof *functions;
-	if (luaL_loadbuffer(L, scenes, sizeof scenes - 1, probe->chunkname)) {
+	if (luaL_loadbuffer(L, probe_scenes_program,
+			    strlen(probe_scenes_program), probe->chunkname)) {
 		take_error(L, "probe", error, error_size);
 		return false;
 	}
@@ -495,7 +453,9 @@ bool probe_trial(struct probe *probe,
 	bool ok;
 	probe->watch = watch;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, trial, sizeof trial - 1, probe->chunkname) == 0;
+	ok = luaL_loadbuffer(L, probe_trial_program,
+			     strlen(probe_trial_program),
+			     probe->chunkname) == 0;
 	if (ok) {
 		push_function(probe, probe_l_step);
 		push_function(probe, probe_l_call);
@@ -504,6 +464,31 @@ bool probe_trial(struct probe *probe,
 	probe->watch_armed = false;
 	if (!ok)
 		take_error(L, "trial", error, error_size);
+	return ok;
+}
+
+bool probe_trace_trial(struct probe *probe,
+		       void (*watch)(void *arg, struct probe *probe),
+		       void (*on_record)(void *arg, struct probe *probe,
+					 lua_State *L),
+		       void *arg, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	bool ok;
+	probe->watch = watch;
+	probe->on_record = on_record;
+	probe->watch_arg = arg;
+	ok = luaL_loadbuffer(L, probe_traces_program,
+			     strlen(probe_traces_program),
+			     probe->chunkname) == 0;
+	if (ok) {
+		push_function(probe, probe_l_watch);
+		push_function(probe, probe_l_on_record);
+		ok = lua_pcall(L, 2, 0, 0) == 0;
+	}
+	probe->watch_all = false;
+	if (!ok)
+		take_error(L, "trace trial", error, error_size);
 	return ok;
 }
 

@@ -26,6 +26,7 @@ enum probe_scene {
 	PROBE_CALL,    /* in a C function called through lua_pcall */
 	PROBE_CALL2,   /* the same, called from within PROBE_CALL */
 	PROBE_TRACE,   /* compiled code allocates */
+	PROBE_TRACE2,  /* the same, with more stack of its own */
 	PROBE_SCENES,
 };
 
@@ -37,6 +38,10 @@ enum probe_scene {
 #define PROBE_FRAME_SIZE  160
 #define PROBE_FRAMES	  4
 #define PROBE_STACK_SIZE  4096
+#define PROBE_BELOW_SIZE  1024
+
+/* jit_State lies behind global_State, within this many bytes. */
+#define PROBE_JIT_SIZE 16384
 
 struct probe_photo {
 	bool taken;
@@ -57,6 +62,8 @@ struct probe_photo {
 	uintptr_t stack;  /* bottom of the Lua stack */
 	uint8_t stack_bytes[PROBE_STACK_SIZE];
 	size_t stack_size; /* bytes copied */
+	/* What lies below the first C frame, the last byte next to it. */
+	uint8_t below[PROBE_BELOW_SIZE];
 };
 
 /* A function whose figures are known from jit.util. */
@@ -66,6 +73,18 @@ struct probe_function {
 	int instructions;
 	int lines[64]; /* of instruction 1, 2, ... */
 	int trace;     /* number of the trace that starts in it; 0 none */
+};
+
+/* What jit.util tells of the trace that starts in a function. */
+#define PROBE_IR_MAX   256
+#define PROBE_SNAP_MAX 32
+struct probe_trace {
+	bool known;
+	uint64_t mcode;
+	uint32_t szmcode, nsnap, nins; /* nins: of instructions, unbiased */
+	uint16_t types[PROBE_IR_MAX];  /* of instruction 1, 2, ... */
+	uint32_t snap_ref[PROBE_SNAP_MAX];
+	uint32_t snap_nent[PROBE_SNAP_MAX];
 };
 
 struct probe {
@@ -82,12 +101,19 @@ struct probe {
 	struct probe_photo photo[PROBE_SCENES];
 	/* functions[0] plain; [1] and [2] hold compiled loops */
 	struct probe_function functions[3];
+	struct probe_trace traces[3]; /* of functions */
+	char irnames[6 * 256 + 1];    /* from jit.vmdef; "" without it */
+	/* jit_State at two moments while functions[1] was recorded. */
+	uint8_t jit_states[2][PROBE_JIT_SIZE];
+	int jit_state_count;
 	/* armed: the next allocation but skip is taken as this scene */
 	int armed, skip;
 	/* Set while a trial runs: sees the next allocation of each step. */
 	void (*watch)(void *arg, struct probe *probe);
 	void *watch_arg;
 	bool watch_armed;
+	bool watch_all; /* every allocation, not only the armed ones */
+	void (*on_record)(void *arg, struct probe *probe, lua_State *L);
 	int watch_line;
 	const void *watch_function;
 };
@@ -122,5 +148,22 @@ void probe_close(struct probe *probe);
 bool probe_trial(struct probe *probe,
 		 void (*watch)(void *arg, struct probe *probe), void *arg,
 		 char *error, size_t error_size);
+
+/*
+ * Compiles small loops, each with one allocating line; watch is called at
+ * every allocation, with watch_line set to that line, and on_record at every
+ * instruction the recorder comes to (arguments as jit.attach "record" has
+ * them). Returns false with a sentence when it fails to run.
+ */
+bool probe_trace_trial(struct probe *probe,
+		       void (*watch)(void *arg, struct probe *probe),
+		       void (*on_record)(void *arg, struct probe *probe,
+					 lua_State *L),
+		       void *arg, char *error, size_t error_size);
+
+/* The programs, in Lua: see vm_probe_programs.c. */
+extern const char probe_scenes_program[];
+extern const char probe_trial_program[];
+extern const char probe_traces_program[];
 
 #endif

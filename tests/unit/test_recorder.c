@@ -153,9 +153,9 @@ static void test_prototypes_are_forgotten_when_freed(void **state)
 			/* Written when new, and only then. */
 			assert_int_equal(w.pos == before, known[k]);
 			known[k] = true;
-			assert_true(symbols_may_be_proto(&s, proto));
+			assert_true(symbols_may_be_watched(&s, proto));
 		} else {
-			assert_int_equal(symbols_forget_proto(&s, proto),
+			assert_int_equal(symbols_forget(&s, proto),
 					 known[k]);
 			known[k] = false;
 		}

@@ -1,0 +1,22 @@
+/*
+ * trace_events.h - hears of every instruction that LuaJIT's trace recorder
+ * comes to, as jit.attach(f, "record") does.
+ *
+ * There is one handler an event and VM. Ours goes on top of one that is there,
+ * calls it, and leaves it where its owner's jit.attach(f) finds and removes
+ * it. One that is attached later replaces ours: traces recorded from then on
+ * have no log, and their events keep their trace.
+ */
+#ifndef LJMEMPROF_TRACE_EVENTS_H
+#define LJMEMPROF_TRACE_EVENTS_H
+
+#include <lua.h>
+
+/*
+ * Attaches the handler for the recorder whose holder (userdata with a struct
+ * recorder *, NULL once the VM closes) is on top of the stack. Without
+ * jit.attach nothing happens. Stack: -1, +0. May raise out of memory.
+ */
+void trace_events_attach(lua_State *L);
+
+#endif

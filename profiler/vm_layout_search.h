@@ -1,0 +1,52 @@
+/*
+ * vm_layout_search.h - what the files of the calibration share.
+ *
+ * Each wanted offset has a test, fits_NAME(search, offset), that says whether
+ * it is consistent with all scenes.
+ */
+#ifndef LJMEMPROF_VM_LAYOUT_SEARCH_H
+#define LJMEMPROF_VM_LAYOUT_SEARCH_H
+
+#include "vm_layout.h"
+#include "vm_probe.h"
+#include "vm_trace.h"
+
+struct search {
+	struct probe probe;
+	struct vm_layout y;
+	int ref;	 /* bytes of a reference */
+	uintptr_t proto; /* of probe.functions[0] */
+	int trial_steps, trial_wrong;
+	char *error;
+	size_t error_size;
+	struct vm_traces traces; /* what the trial learnt of helpers */
+	int exact, inexact;	 /* events of compiled code in the trial */
+};
+
+typedef bool layout_fits_fn(const struct search *s, int offset);
+
+/* The only offset in [from, to) that fits; else says so and is false. */
+bool layout_find(struct search *s, const char *name, int from, int to, int step,
+		 layout_fits_fn *fits, int32_t *out);
+
+const struct probe_photo *layout_photo(const struct search *s, int scene);
+
+/* The copy of a scene's C frame that the state's offset points to, or NULL. */
+const uint8_t *layout_cframe(const struct search *s, int scene, int offset,
+			     uintptr_t *address);
+
+/*
+ * The prototype of a known function, if fn_pc is where functions point to
+ * their instructions and pt_size the size of the header; else 0.
+ */
+uintptr_t layout_proto(const struct search *s, int fn_pc, int pt_size,
+		       const struct probe_function *f);
+
+/* The trace table; then what lines inside compiled code need. */
+bool layout_measure_trace(struct search *s);
+void layout_measure_trace_lines(struct search *s);
+
+/* The walker against the debug API, in every kind of frame. */
+bool layout_hold_trial(struct search *s);
+
+#endif
