@@ -1,9 +1,11 @@
 /*
  * ingest.c - source to decoder to model.
  */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "ingest.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +13,9 @@
 
 /* Events decoded at once: they stay in the second-level cache. */
 #define BATCH 1024
+
+/* From so many bytes on a second thread pays. */
+#define THREAD_BYTES (1u << 20)
 
 /* What warns: 10% of the live bytes, and no less than 4 KiB. */
 #define GARBAGE_PART 10
@@ -117,12 +122,33 @@ enum ingest_result ingest_more(struct ingest *in, struct source *source)
 	}
 }
 
+static bool has_processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 &&
+	       CPU_COUNT(&set) > 1;
+}
+
+/* Waits for a second thread; what went wrong there went wrong before. */
+static enum ingest_result settle(struct passage *p, enum ingest_result result)
+{
+	switch (model_settle(p->model)) {
+	case MODEL_OK:
+		return result;
+	case MODEL_NO_MEMORY:
+		return fail(p->in, INGEST_SYSTEM, "out of memory");
+	default:
+		return fail(p->in, INGEST_STOPPED, "stopped");
+	}
+}
+
 enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 				 struct model *model)
 {
 	struct passage p = {.in = in, .model = model};
 	enum ingest_result result;
-	bool end = false;
+	bool end = false, may_help = has_processors();
 
 	decode_init(&p.decoder);
 	in->error[0] = '\0';
@@ -133,9 +159,14 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 		source_take(source, p.input.pos);
 		in->symtab_version = p.decoder.symtab_version;
 		in->events_version = p.decoder.events_version;
+		if (may_help && source->offset >= THREAD_BYTES) {
+			model_use_thread(model);
+			may_help = false;
+		}
 		if (result == INGEST_OK && !end)
 			result = ingest_more(in, source);
 	} while (result == INGEST_OK && !end);
+	result = settle(&p, result);
 	in->offset = source->offset;
 	return result;
 }

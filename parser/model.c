@@ -15,6 +15,7 @@
 #include "hash.h"
 #include "names.h"
 #include "replay.h"
+#include "replayer.h"
 #include "site.h"
 #include "symtab.h"
 
@@ -37,13 +38,16 @@ struct model {
 	struct sites sites;
 	uint32_t internal; /* the site, MODEL_NO_SITE before it is used */
 
-	bool begun;	 /* a stream */
-	uint64_t events; /* of all streams and stored profiles */
-	uint64_t bytes;	 /* the sum of all sizes of all streams */
+	bool begun;	/* a stream */
+	uint64_t bytes; /* the sum of all sizes of all streams */
 	struct cached_site cache[1u << SITE_CACHE_LOG];
-	struct replay_event batch[BATCH];
+	struct replay_event batch[BATCH]; /* without a second thread */
 
-	struct replay replay;
+	struct replayer *replayer; /* NULL: no second thread */
+	struct replay_event *room; /* of the replayer, NULL: none yet */
+	size_t in_room;
+
+	struct replay replay; /* maybe the second thread's: settle first */
 	struct model_totals totals; /* once shown */
 	bool shown;		    /* these, and the sites' figures */
 };
@@ -65,6 +69,7 @@ void model_free(struct model *m)
 {
 	if (m == NULL)
 		return;
+	replayer_stop(m->replayer);
 	symtab_clear(&m->symtab);
 	names_clear(&m->names);
 	sites_clear(&m->sites);
@@ -85,7 +90,6 @@ static void show(const struct model *asked)
 		return;
 	sites_derive(&m->sites, &r->tallies, &r->pairs, &r->others);
 	*t = r->totals;
-	t->events = m->events;
 	for (uint32_t i = 0; i < m->sites.count; i++)
 		site_add_figures(&t->figures,
 				 &sites_get(&m->sites, i)->figures);
@@ -180,25 +184,26 @@ static inline enum model_result prepare(struct model *m,
 
 /*
  * Applies the symbols among events and makes ready the rest, until something
- * is wrong: *taken is how many events that were.
+ * is wrong or there is no room: *taken is how many events that were.
  */
 static enum model_result prepare_batch(struct model *m,
 				       const struct decode_event *events,
 				       size_t count, size_t *taken,
+				       struct replay_event *out, size_t room,
 				       size_t *prepared)
 {
 	enum model_result result = MODEL_OK;
 	size_t n = 0, i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count && n < room; i++) {
 		const struct decode_event *const e = &events[i];
 
 		if (e->kind == LJM_KIND_SYMBOL) {
 			if (!symtab_define(&m->symtab, &m->names, e))
 				result = MODEL_NO_MEMORY;
 		} else {
-			m->batch[n].position = (uint16_t)i;
-			result = prepare(m, e, &m->batch[n]);
+			out[n].position = (uint16_t)i;
+			result = prepare(m, e, &out[n]);
 			n += result == MODEL_OK;
 		}
 		if (unlikely(result != MODEL_OK))
@@ -216,14 +221,58 @@ static enum model_result feed_batch(struct model *m,
 	enum model_result result, replayed;
 	size_t prepared, done;
 
-	result = prepare_batch(m, events, count, taken, &prepared);
+	result = prepare_batch(m, events, count < BATCH ? count : BATCH, taken,
+			       m->batch, BATCH, &prepared);
 	replayed = replay_events(&m->replay, m->batch, prepared, &done);
-	m->events += done;
 	if (replayed == MODEL_OK)
 		return result;
 	*taken = m->batch[done].position;
 	return replayed;
 }
+
+/* ---- with a second thread */
+
+static enum model_result give_room(struct model *m)
+{
+	m->room = NULL;
+	return replayer_give(m->replayer, m->in_room);
+}
+
+static enum model_result feed_room(struct model *m,
+				   const struct decode_event *events,
+				   size_t count, size_t *taken)
+{
+	enum model_result result, given = MODEL_OK;
+	size_t prepared;
+
+	if (m->room == NULL) {
+		m->room = replayer_room(m->replayer);
+		m->in_room = 0;
+	}
+	result = prepare_batch(m, events, count, taken, m->room + m->in_room,
+			       REPLAYER_ROOM - m->in_room, &prepared);
+	m->in_room += prepared;
+	if (m->in_room == REPLAYER_ROOM)
+		given = give_room(m);
+	return given != MODEL_OK ? given : result;
+}
+
+void model_use_thread(struct model *m)
+{
+	if (m->replayer == NULL)
+		m->replayer = replayer_start(&m->replay);
+}
+
+enum model_result model_settle(struct model *m)
+{
+	if (m->replayer == NULL)
+		return MODEL_OK;
+	if (m->room != NULL)
+		give_room(m);
+	return replayer_settle(m->replayer);
+}
+
+/* ---- both ways */
 
 enum model_result model_feed(struct model *m, const struct decode_event *events,
 			     size_t count, size_t *taken)
@@ -235,9 +284,8 @@ enum model_result model_feed(struct model *m, const struct decode_event *events,
 	if (!m->begun)
 		begin_stream(m);
 	while (at < count && result == MODEL_OK) {
-		result = feed_batch(m, events + at,
-				    count - at < BATCH ? count - at : BATCH,
-				    &done);
+		result = (m->replayer != NULL ? feed_room : feed_batch)(
+			m, events + at, count - at, &done);
 		at += done;
 	}
 	*taken = at;
@@ -246,12 +294,16 @@ enum model_result model_feed(struct model *m, const struct decode_event *events,
 
 enum model_result model_end_stream(struct model *m)
 {
+	const enum model_result settled = model_settle(m);
+	enum model_result ended;
+
 	m->shown = false;
 	if (!m->begun)
 		begin_stream(m);
 	symtab_clear(&m->symtab);
 	m->begun = false;
-	return replay_end_stream(&m->replay);
+	ended = replay_end_stream(&m->replay);
+	return settled != MODEL_OK ? settled : ended;
 }
 
 /* ---- stored profiles */
@@ -259,7 +311,7 @@ enum model_result model_end_stream(struct model *m)
 uint32_t model_add_site(struct model *m, const struct model_site *site)
 {
 	m->shown = false;
-	m->events += site_count_events(&site->figures);
+	m->replay.totals.events += site_count_events(&site->figures);
 	return sites_add_stored(&m->sites, &m->names, &m->replay.tallies,
 				&m->replay.others, site);
 }

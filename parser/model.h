@@ -138,6 +138,17 @@ struct model *model_new(model_life_fn *on_life, void *arg);
 void model_free(struct model *m);
 
 /*
+ * Lets a second thread do half of the work, if there can be one; on_life is
+ * called there. model_feed() then returns before all is done, and
+ * MODEL_NO_MEMORY or MODEL_STOPPED may come with a later event than the
+ * culprit. Between the last model_feed() and any other function goes
+ * model_settle(), which waits and returns what has come of it; without a
+ * second thread it does nothing.
+ */
+void model_use_thread(struct model *m);
+enum model_result model_settle(struct model *m);
+
+/*
  * Applies events in order. *taken is how many were applied in full: on
  * anything but MODEL_OK the one after them is the culprit.
  */

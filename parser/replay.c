@@ -329,12 +329,13 @@ enum model_result replay_events(struct replay *r,
 				const struct replay_event *events, size_t count,
 				size_t *taken)
 {
-	enum model_result result;
+	enum model_result result = MODEL_OK;
 	struct ahead ahead;
+	size_t i;
 
-	for (size_t i = 0; i < count && i < REPLAY_AHEAD; i++)
+	for (i = 0; i < count && i < REPLAY_AHEAD; i++)
 		look_ahead(r, &events[i], &ahead, i);
-	for (size_t i = 0; i < count; i++) {
+	for (i = 0; i < count; i++) {
 		struct step s = {
 			.e = &events[i],
 			.old_hash = ahead.old_hash[i % REPLAY_AHEAD],
@@ -344,13 +345,12 @@ enum model_result replay_events(struct replay *r,
 		if (i + REPLAY_AHEAD < count)
 			look_ahead(r, &events[i + REPLAY_AHEAD], &ahead, i);
 		result = apply(r, &s);
-		if (unlikely(result != MODEL_OK)) {
-			*taken = i;
-			return result;
-		}
+		if (unlikely(result != MODEL_OK))
+			break;
 	}
-	*taken = count;
-	return MODEL_OK;
+	r->totals.events += i;
+	*taken = i;
+	return result;
 }
 
 /* ---- the end */

@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model *const b = model_new(NULL, NULL);
 
 	CHECK(a != NULL && b != NULL);
+	if (step % 16 == 0)
+		model_use_thread(b);
 	/* Twice: sites add up, blocks do not. */
 	for (int round = 0; round < 2; round++) {
 		const bool whole = fuzz_feed(a, data, size, size + 1, 64);

@@ -340,6 +340,30 @@ static void test_stopped(void **state)
 	model_free(m);
 }
 
+/* A second thread's trouble is told, at the latest when all is settled. */
+static void test_stopped_in_thread(void **state)
+{
+	struct decode_event events[100];
+	enum model_result result = MODEL_OK;
+	int lives = 0;
+	struct model *const m = model_new(stop_at_third, &lives);
+	size_t taken;
+	(void)state;
+
+	model_use_thread(m);
+	for (size_t i = 0; i < 100; i++)
+		events[i] = (struct decode_event){.kind = LJM_KIND_FREE,
+						  .source = LJM_SOURCE_INTERNAL,
+						  .old_address = 16};
+	/* Far more than there is room for. */
+	for (int i = 0; i < 1000 && result == MODEL_OK; i++)
+		result = model_feed(m, events, 100, &taken);
+	assert_int_equal(result, MODEL_STOPPED);
+	assert_int_equal(model_settle(m), MODEL_STOPPED);
+	assert_int_equal(lives, 3);
+	model_free(m);
+}
+
 /* What is stored and put together again is what it was. */
 static void test_stored_profiles(void **state)
 {
@@ -404,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_at_all),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_stopped_in_thread),
 		cmocka_unit_test(test_stored_profiles),
 	};
 

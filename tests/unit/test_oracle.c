@@ -247,9 +247,11 @@ static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 		assert_int_equal(model_feed(m, events, count, &taken),
 				 MODEL_OK);
 		assert_int_equal(taken, count);
-		if (next_random(seed) % 4 == 0)
+		if (next_random(seed) % 4 == 0) {
+			assert_int_equal(model_settle(m), MODEL_OK);
 			assert_true(model_totals(m)->figures.live_bytes >=
 				    o->live_bytes);
+		}
 		count = 0;
 	}
 	assert_int_equal(model_feed(m, events, count, &taken), MODEL_OK);
@@ -258,7 +260,7 @@ static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 }
 
 static void run(const struct mix *mix, uint64_t seed, int streams,
-		bool with_lives)
+		bool with_lives, bool with_thread)
 {
 	struct oracle *const o = calloc(1, sizeof(*o));
 	struct lives *const l = calloc(1, sizeof(*l));
@@ -269,6 +271,8 @@ static void run(const struct mix *mix, uint64_t seed, int streams,
 	assert_non_null(o);
 	assert_non_null(l);
 	assert_non_null(m);
+	if (with_thread)
+		model_use_thread(m);
 	for (int i = 0; i < streams; i++)
 		run_stream(m, o, mix, &seed);
 	oracle_sum(o);
@@ -296,8 +300,8 @@ static void test_random_streams(void **state)
 
 	for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++)
 		for (uint64_t seed = 0; seed < 16; seed++)
-			run(&mixes[i], seed, 1 + (int)(seed % 3),
-			    seed % 2 == 0);
+			run(&mixes[i], seed, 1 + (int)(seed % 3), seed % 2 == 0,
+			    seed % 8 >= 6);
 }
 
 int main(void)

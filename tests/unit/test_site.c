@@ -68,9 +68,10 @@ static void test_what_makes_a_site(void **state)
 
 static void test_overrides_are_kept_once(void **state)
 {
-	struct overrides o = {0};
+	struct overrides o;
 	(void)state;
 
+	overrides_init(&o);
 	for (uint32_t round = 1; round <= 2; round++) {
 		for (uint32_t i = 0; i < 2000; i++) {
 			struct model_override *const p =
