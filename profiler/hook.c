@@ -193,7 +193,8 @@ VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
 		vm_ref(gc64, vm_u64(r->global + (unsigned)y->g_trace) +
 				     (gc64 ? 8 : 4) * (uintptr_t)number);
 	uintptr_t ra;
-	if (!y->has_trace_lines || r->trace_numbers || VM_UNLIKELY(!trace))
+	if (VM_UNLIKELY(!y->has_trace_lines || r->trace_numbers || !trace ||
+			place->where == VM_EXIT))
 		return put_trace_number(r, kind, number, trace);
 	ra = vm_return_address(y, gc64, r->global, trace);
 	entry = place_entry(r, ra);
@@ -222,6 +223,7 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 		return put_place(r, kind, entry);
 	}
 	case VM_TRACE:
+	case VM_EXIT:
 		return put_trace(r, gc64, kind, &place);
 	case VM_C:
 		return put_c(r, kind, &place);

@@ -24,6 +24,7 @@ enum vm_where {
 	VM_LUA,	     /* proto, pc */
 	VM_C,	     /* c_function; no Lua function below it */
 	VM_TRACE,    /* trace */
+	VM_EXIT,     /* trace: it is being left, what it saved is made now */
 };
 
 struct vm_place {
@@ -213,6 +214,10 @@ VM_INLINE void vm_place(const struct vm_layout *y, bool gc64, uintptr_t global,
 			place->trace = (uint32_t)state;
 			return;
 		}
+	} else if (state == y->state_gc - 1 && y->g_parent) {
+		place->where = VM_EXIT;
+		place->trace = vm_u32(global + (unsigned)y->g_parent);
+		return;
 	} else if (state <= y->state_gc && state != y->state_gc - 2) {
 		/*
 		 * Collector, trace exit, optimiser, assembler. The recorder

@@ -120,8 +120,8 @@ static bool is_jit_base(const struct search *s, int offset)
 	uint64_t at = base - p->stack, slot;
 	int i;
 	for (i = 0; i < PROBE_SCENES; i++)
-		if (i != PROBE_TRACE && i != PROBE_TRACE2 &&
-		    layout_photo(s, i)->taken && global_ref(s, i, offset) != 0)
+		if (i < PROBE_TRACE && layout_photo(s, i)->taken &&
+		    global_ref(s, i, offset) != 0)
 			return false;
 	if ((base & 7) || base < p->stack + 16 || at >= p->stack_size)
 		return false;
@@ -463,7 +463,7 @@ static bool all_taken(struct search *s)
 		return false;
 	}
 	for (i = 0; i < PROBE_SCENES; i++) {
-		if (layout_photo(s, i)->taken ||
+		if (layout_photo(s, i)->taken || i >= PROBE_EXIT ||
 		    (i >= PROBE_TRACE && !s->y.has_jit))
 			continue;
 		snprintf(s->error, s->error_size, "scene %d did not happen", i);
@@ -484,6 +484,7 @@ static bool measure_all(struct search *s)
 		return false;
 	s->y.state_c = global_i32(s, PROBE_C, s->y.g_vmstate);
 	s->y.state_gc = global_i32(s, PROBE_GC, s->y.g_vmstate);
+	layout_measure_exit(s);
 	if (!layout_hold_trial(s))
 		return false;
 	layout_measure_trace_lines(s);

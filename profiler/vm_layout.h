@@ -29,6 +29,7 @@ struct vm_layout {
 	int32_t g_cur_L;    /* reference: the running thread */
 	int32_t g_jit_base; /* reference: non-zero on a trace */
 	int32_t g_trace;    /* pointer: array of references to traces */
+	int32_t g_parent;   /* uint32_t: the trace that is left; 0 not found */
 
 	/* In lua_State. */
 	int32_t l_glref;  /* reference: global_State */

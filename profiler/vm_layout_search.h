@@ -42,8 +42,12 @@ const uint8_t *layout_cframe(const struct search *s, int scene, int offset,
 uintptr_t layout_proto(const struct search *s, int fn_pc, int pt_size,
 		       const struct probe_function *f);
 
-/* The trace table; then what lines inside compiled code need. */
+/*
+ * The trace table; which trace is being left; what lines inside compiled code
+ * need. Only the first is needed to record.
+ */
 bool layout_measure_trace(struct search *s);
+void layout_measure_exit(struct search *s);
 void layout_measure_trace_lines(struct search *s);
 
 /* The walker against the debug API, in every kind of frame. */

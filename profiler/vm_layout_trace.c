@@ -89,6 +89,39 @@ bool layout_measure_trace(struct search *s)
 			   fits_startpc, &y->trace_startpc);
 }
 
+/* J->parent, and the number of the exit behind it, while a trace is left. */
+static bool fits_parent(const struct search *s, int offset)
+{
+	int i;
+	for (i = 0; i < 2; i++) {
+		const uint8_t *at = s->probe.exit_states[i] + offset;
+		if ((int)probe_u32(at) != s->probe.functions[3 + i].trace ||
+		    probe_u32(at + 4) > 64)
+			return false;
+	}
+	return true;
+}
+
+/* Without it, what is allocated when a trace is left is INTERNAL. */
+void layout_measure_exit(struct search *s)
+{
+	struct vm_layout *y = &s->y;
+	char error[160], *kept = s->error;
+	int i;
+	for (i = 0; i < 2; i++) {
+		const struct probe_photo *p = layout_photo(s, PROBE_EXIT + i);
+		if (!p->taken || !s->probe.functions[3 + i].trace ||
+		    (int32_t)probe_u32(p->global + y->g_vmstate) !=
+			    y->state_gc - 1)
+			return;
+	}
+	s->error = error;
+	if (!layout_find(s, "J->parent", 0, PROBE_JIT_SIZE - 8, 4, fits_parent,
+			 &y->g_parent))
+		y->g_parent = 0;
+	s->error = kept;
+}
+
 /* ---- what the line inside compiled code needs */
 
 /* Both known traces, from a test of one. */

@@ -152,6 +152,9 @@ static void photograph(struct probe *probe, enum probe_scene scene,
 	read_some(L, photo->state, PROBE_STATE_SIZE);
 	photograph_stack(probe, photo);
 	photograph_frames(photo, (uintptr_t)__builtin_frame_address(0));
+	if (scene >= PROBE_EXIT)
+		read_some(probe->global, probe->exit_states[scene - PROBE_EXIT],
+			  PROBE_JIT_SIZE);
 }
 
 /* The scratch VM's allocator: takes the scene that is armed. */
@@ -287,7 +290,7 @@ static int probe_l_compiled(lua_State *L)
 	struct probe *probe = probe_of(L);
 	const void *function = lua_topointer(L, 1);
 	int i;
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 5; i++) {
 		if (probe->functions[i].address != function)
 			continue;
 		if (!lua_isnoneornil(L, 2))
@@ -400,6 +403,8 @@ static void push_scene_numbers(lua_State *L)
 		{"CALL2", PROBE_CALL2},
 		{"TRACE", PROBE_TRACE},
 		{"TRACE2", PROBE_TRACE2},
+		{"EXIT", PROBE_EXIT},
+		{"EXIT2", PROBE_EXIT2},
 		{"RESULTS", PROBE_CALL_RESULTS},
 	};
 	size_t i;

@@ -27,6 +27,8 @@ enum probe_scene {
 	PROBE_CALL2,   /* the same, called from within PROBE_CALL */
 	PROBE_TRACE,   /* compiled code allocates */
 	PROBE_TRACE2,  /* the same, with more stack of its own */
+	PROBE_EXIT,  /* leaving functions[3]'s trace allocates what it saved */
+	PROBE_EXIT2, /* the same of functions[4] */
 	PROBE_SCENES,
 };
 
@@ -99,13 +101,14 @@ struct probe {
 	char chunkname[32];
 	bool has_jit;
 	struct probe_photo photo[PROBE_SCENES];
-	/* functions[0] plain; [1] and [2] hold compiled loops */
-	struct probe_function functions[3];
+	/* [0] plain; the others hold compiled loops: see PROBE_TRACE*, EXIT* */
+	struct probe_function functions[5];
 	struct probe_trace traces[3]; /* of functions */
 	char irnames[6 * 256 + 1];    /* from jit.vmdef; "" without it */
 	/* jit_State at two moments while functions[1] was recorded. */
 	uint8_t jit_states[2][PROBE_JIT_SIZE];
 	int jit_state_count;
+	uint8_t exit_states[2][PROBE_JIT_SIZE]; /* at PROBE_EXIT, PROBE_EXIT2 */
 	/* armed: the next allocation but skip is taken as this scene */
 	int armed, skip;
 	/* Set while a trial runs: sees the next allocation of each step. */

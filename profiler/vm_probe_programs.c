@@ -71,6 +71,14 @@ const char probe_scenes_program[] =
 	"loop1(t1, 300) loop2(t2, 300)\n"
 	"arm(S.TRACE, 20) loop1(t3, 100) arm(-1)\n"
 	"arm(S.TRACE2, 20) loop2(t3, 100) arm(-1)\n"
+	"source = 'local n, k, keep = ... for i = 1, n do local t = {i} ' ..\n"
+	"  'if i == k then keep[1] = t end end'\n"
+	"local loop3, loop4 = loadstring(source), loadstring('\\n' .. source)\n"
+	"describe_all(3, loop3) describe_all(4, loop4)\n"
+	"jit.on(loop3) jit.on(loop4)\n"
+	"loop3(300, 0, t3) loop4(300, 0, t3)\n"
+	"arm(S.EXIT, 0) loop3(300, 200, t3) arm(-1)\n"
+	"arm(S.EXIT2, 0) loop4(300, 200, t3) arm(-1)\n"
 	"jit.attach(on_trace) jit.attach(record)\n"
 	"local _, vmdef = pcall(require, 'jit.vmdef')\n"
 	"local names = type(vmdef) == 'table' and vmdef.irnames or ''\n"
@@ -90,7 +98,7 @@ const char probe_scenes_program[] =
 	"  facts(i, address, #code, info.nexit, info.nins, types, refs,\n"
 	"    entries, names)\n"
 	"end\n"
-	"return loop1, loop2, plain, t1, t2, t3\n";
+	"return loop1, loop2, loop3, loop4, plain, t1, t2, t3\n";
 
 /*
  * The trial: every way a frame can come to be on top. The upvalue call goes

@@ -129,3 +129,49 @@ LUA
   n=${output%|*}
   [ "$n" = 5000 ] && [ "$n" = "${output#*|}" ]
 }
+
+# internal_bytes STREAM: what is alive under no line, function or trace.
+internal_bytes() {
+  rm -f i.db && "$BUILD/memparse" "$1" -o i.db --summary 2> /dev/null
+  sqlite3 -batch i.db "SELECT total(live_bytes) FROM site
+    WHERE kind = 'internal'" | cut -d. -f1
+}
+
+@test "the stack that grows in compiled code belongs to its line or trace" {
+  cat > deep.lua <<'LUA'
+local misc = require "misc"
+local function r(n) if n > 0 then return r(n - 1) + 1 end coroutine.yield() end
+assert(misc.memprof.start("deep.bin"))
+kept = {}
+for i = 1, 200 do
+  kept[i] = coroutine.create(r)
+  coroutine.resume(kept[i], 2000)
+end
+collectgarbage() collectgarbage()
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" deep.lua
+  echo "internal: $(internal_bytes deep.bin)"
+  [ "$(internal_bytes deep.bin)" -lt 20000 ]
+  [[ "$(leaks deep.bin)" == *"started at @deep.lua:2 holds 11"* ]]
+}
+
+@test "what compiled code saved itself and makes on leaving is its trace's" {
+  for exits in 10 100000; do
+    cat > sunk.lua <<LUA
+local misc = require "misc"
+jit.opt.start("hotexit=$exits")
+assert(misc.memprof.start("sunk.bin"))
+kept = {}
+for i = 1, 30000 do
+  local t = {a = i, b = i + 1}
+  if i % 10 == 0 then kept[i / 10] = t end
+end
+collectgarbage() collectgarbage()
+assert(misc.memprof.stop())
+LUA
+    "$BUILD/lua-host" sunk.lua
+    echo "internal: $(internal_bytes sunk.bin)"
+    [ "$(internal_bytes sunk.bin)" -lt 10000 ]
+  done
+}
