@@ -167,6 +167,29 @@ static int holder_gc(lua_State *L)
 	return 0;
 }
 
+/*
+ * Stack: 0. Attaches the handler of trace events, once that is possible: a
+ * VM may be seen before it opens jit.
+ */
+static void hear_traces(lua_State *L, struct recorder *r)
+{
+	bool opened = false;
+	if (r->hears_traces || !r->prepared)
+		return;
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	if (lua_istable(L, -1)) {
+		lua_getfield(L, -1, "jit");
+		opened = lua_istable(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	if (!opened)
+		return;
+	r->hears_traces = true;
+	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+	trace_events_attach(L);
+}
+
 /* Stack: 0. Makes the recorder of this VM unless it is there. */
 static void make_recorder(lua_State *L)
 {
@@ -188,15 +211,11 @@ static void make_recorder(lua_State *L)
 	*holder = recorder_new();
 	if (!*holder)
 		luaL_error(L, "not enough memory");
-	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
 	/* From now on, not from start() on: its traces are compiled by then. */
-	if (get_verified_layout(L, &layout, message, sizeof message)) {
+	if (get_verified_layout(L, &layout, message, sizeof message))
 		recorder_prepare(*holder, L, &layout, &vm.primed);
-		trace_events_attach(L);
-	} else {
-		lua_pop(L, 1);
-	}
+	hear_traces(L, *holder);
 }
 
 /* ---- what the environment asks for */
@@ -210,6 +229,7 @@ static int attach_protected(lua_State *L)
 	r = recorder_of(L);
 	if (!r)
 		return 0;
+	hear_traces(L, r);
 	if (get_verified_layout(L, &layout, message, sizeof message))
 		recorder_attach(r, L, &layout);
 	else

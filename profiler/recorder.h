@@ -56,6 +56,7 @@ struct recorder {
 	struct symbols symbols;
 	struct vm_traces traces; /* logged from require on */
 	bool prepared;		 /* layout, global and traces are set */
+	bool hears_traces;	 /* the handler of trace events is there */
 	bool trace_numbers;	 /* traces instead of their lines */
 	struct sink sink;
 	bool running;	       /* between a start and its stop */
