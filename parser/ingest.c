@@ -213,6 +213,32 @@ static bool warn_of_conflicts(const struct model *m, char *out)
 	return true;
 }
 
+static bool warn_of_further_sites(const struct model *m, char *out)
+{
+	const uint64_t events = model_totals(m)->further_events;
+
+	if (events == 0)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "more than %u sites: %" PRIu64
+		 " events of further ones are told as (further sites)",
+		 MODEL_SITES, events);
+	return true;
+}
+
+static bool warn_of_unlisted(const struct model *m, char *out)
+{
+	const uint64_t blocks = model_totals(m)->unlisted_blocks;
+
+	if (blocks == 0)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "more than %u pairs of sites: who ended %" PRIu64
+		 " blocks is not told under Overrides",
+		 MODEL_OVERRIDES, blocks);
+	return true;
+}
+
 unsigned ingest_warnings(const struct model *model, bool complete,
 			 char warnings[INGEST_WARNINGS][INGEST_WARNING_SIZE])
 {
@@ -222,5 +248,7 @@ unsigned ingest_warnings(const struct model *model, bool complete,
 	if (complete)
 		count += warn_of_garbage(model, warnings[count]);
 	count += warn_of_conflicts(model, warnings[count]);
+	count += warn_of_further_sites(model, warnings[count]);
+	count += warn_of_unlisted(model, warnings[count]);
 	return count;
 }

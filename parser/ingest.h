@@ -49,7 +49,7 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 enum ingest_result ingest_more(struct ingest *in, struct source *source);
 
 /* The most that ingest_warnings() says, and how long each is. */
-#define INGEST_WARNINGS	    2
+#define INGEST_WARNINGS	    4
 #define INGEST_WARNING_SIZE 240
 
 /*

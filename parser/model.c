@@ -36,7 +36,9 @@ struct model {
 	struct symtab symtab;
 	struct names names;
 	struct sites sites;
+	uint32_t site_limit;
 	uint32_t internal; /* the site, MODEL_NO_SITE before it is used */
+	uint32_t further;  /* the same, of all beyond the limit */
 
 	bool begun;	/* a stream */
 	uint64_t bytes; /* the sum of all sizes of all streams */
@@ -58,11 +60,18 @@ struct model *model_new(model_life_fn *on_life, void *arg)
 
 	if (m == NULL)
 		return NULL;
-	m->internal = MODEL_NO_SITE;
+	m->internal = m->further = MODEL_NO_SITE;
 	m->symtab.epoch = 1;
 	names_init(&m->names);
 	replay_init(&m->replay, on_life, arg);
+	model_set_limits(m, MODEL_SITES, MODEL_OVERRIDES);
 	return m;
+}
+
+void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides)
+{
+	m->site_limit = sites;
+	m->replay.pairs.limit = overrides;
 }
 
 void model_free(struct model *m)
@@ -90,6 +99,9 @@ static void show(const struct model *asked)
 		return;
 	sites_derive(&m->sites, &r->tallies, &r->pairs, &r->others);
 	*t = r->totals;
+	if (m->further != MODEL_NO_SITE)
+		t->further_events = site_count_events(
+			&sites_get(&m->sites, m->further)->figures);
 	for (uint32_t i = 0; i < m->sites.count; i++)
 		site_add_figures(&t->figures,
 				 &sites_get(&m->sites, i)->figures);
@@ -104,8 +116,26 @@ static uint32_t internal_site(struct model *m)
 	const struct model_site key = {.kind = MODEL_SITE_INTERNAL};
 
 	if (m->internal == MODEL_NO_SITE)
-		m->internal = sites_intern(&m->sites, &key);
+		m->internal = sites_intern(&m->sites, &key, SITE_MAX);
 	return m->internal;
+}
+
+/* The site of all those that there is no place for. */
+static uint32_t further_site(struct model *m)
+{
+	static const char text[] = "(further sites)";
+	struct model_site key = {.kind = MODEL_SITE_LUA};
+	uint32_t number;
+
+	if (m->further != MODEL_NO_SITE)
+		return m->further;
+	number = names_intern(&m->names, text, sizeof(text) - 1);
+	if (number == NAME_NONE)
+		return MODEL_NO_SITE;
+	key.name.text = names_get(&m->names, number)->text;
+	key.name.size = sizeof(text) - 1;
+	m->further = sites_intern(&m->sites, &key, SITE_MAX);
+	return m->further;
 }
 
 static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
@@ -116,7 +146,9 @@ static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
 
 	symtab_resolve(&m->symtab, &m->names, e->source, e->address, e->line,
 		       &key);
-	site = sites_intern(&m->sites, &key);
+	site = sites_intern(&m->sites, &key, m->site_limit);
+	if (site == SITE_FULL)
+		site = further_site(m);
 	if (site == MODEL_NO_SITE)
 		return MODEL_NO_SITE;
 	*cached = (struct cached_site){e->address, e->line, tag, site};

@@ -101,6 +101,9 @@ struct model_totals {
 	 */
 	uint64_t conflict_events, first_conflict_event;
 	uint64_t replaced_blocks, replaced_bytes; /* in ended_*, not freed */
+	/* What came when there was no place for it: see MODEL_SITES. */
+	uint64_t further_events;  /* at the site "(further sites)" */
+	uint64_t unlisted_blocks; /* their deaths are in no override */
 	/* For the warning that garbage may look like a leak. */
 	uint64_t last_collector_free_event; /* last free by INTERNAL; 0 none */
 	uint64_t begun_bytes_since_collector;
@@ -131,11 +134,25 @@ enum model_result {
 };
 
 /*
+ * The most sites and overrides, so that no stream can take memory without
+ * end. Events of further sites count at one that prints as "(further
+ * sites):0". Deaths of further overrides count at the sites that they concern,
+ * whose figures stay exact, but are in no override. A site takes 320 bytes, an
+ * override 100, growth included: 780 MiB when both are full, where real
+ * programs have some thousands.
+ */
+#define MODEL_SITES	(1u << 20)
+#define MODEL_OVERRIDES (1u << 22)
+
+/*
  * A new model, or NULL without memory. on_life may be NULL; with it every
  * life is handed out once (costs 16 bytes a block more).
  */
 struct model *model_new(model_life_fn *on_life, void *arg);
 void model_free(struct model *m);
+
+/* Other limits than these; before the first event. */
+void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides);
 
 /*
  * Lets a second thread do half of the work, if there can be one; on_life is

@@ -88,7 +88,7 @@ static bool hand_out_earlier(struct replay *r, const struct replay_event *e)
 
 /* ---- births and deaths */
 
-/* Counts what is no block's birth or death at the event's site. */
+/* Counts at the event's site what has no tally and no override. */
 static bool count_other(struct replay *r, const struct replay_event *e,
 			enum other what, uint64_t bytes)
 {
@@ -112,20 +112,50 @@ static enum model_result end_earlier(struct replay *r, const struct step *s)
 	return hand_out_earlier(r, s->e) ? MODEL_OK : MODEL_STOPPED;
 }
 
+/*
+ * Counts a death whose pair has no place any more: at both sites, as if the
+ * pair had been added up already.
+ */
+static bool count_unlisted(struct replay *r, const struct replay_event *e,
+			   uint32_t of_site, uint64_t bytes)
+{
+	struct tally *const of = tallies_get(&r->tallies, of_site);
+
+	if (!overrides_full(&r->pairs) ||
+	    !count_other(r, e,
+			 e->kind == LJM_KIND_REALLOC ? OTHER_REALLOCATED
+						     : OTHER_FREED,
+			 bytes))
+		return false;
+	of->ended_blocks++;
+	of->ended_bytes += bytes;
+	r->totals.unlisted_blocks++;
+	return true;
+}
+
+/* Counts a death. False without memory: nothing has changed. */
+static inline bool count_death(struct replay *r, const struct replay_event *e,
+			       uint32_t of_site, uint64_t bytes)
+{
+	struct model_override *const o = overrides_get(
+		&r->pairs, e->site, of_site, e->kind == LJM_KIND_REALLOC);
+
+	if (unlikely(o == NULL))
+		return count_unlisted(r, e, of_site, bytes);
+	o->blocks++;
+	o->bytes += bytes;
+	return true;
+}
+
 /* Ends the life of a free's or realloc's old block and takes it out. */
 static inline enum model_result end_life(struct replay *r, struct step *s,
 					 struct live_entry *old)
 {
 	const uint64_t size = live_size(&r->live, old);
-	struct model_override *const o = overrides_get(
-		&r->pairs, s->e->site, old->owner & LIVE_SITE_MASK,
-		s->e->kind == LJM_KIND_REALLOC);
 	bool go_on = true;
 
-	if (unlikely(o == NULL))
+	if (unlikely(!count_death(r, s->e, old->owner & LIVE_SITE_MASK, size)))
 		return MODEL_NO_MEMORY;
-	o->blocks++;
-	o->bytes += size;
 	r->live_blocks--;
 	r->live_bytes -= size;
 	if (unlikely(size != s->e->old_size))

@@ -73,7 +73,8 @@ static bool add_site_block(struct sites *s)
 	return s->blocks[used] != NULL;
 }
 
-uint32_t sites_intern(struct sites *s, const struct model_site *key)
+uint32_t sites_intern(struct sites *s, const struct model_site *key,
+		      uint32_t limit)
 {
 	struct model_site *site;
 	uint32_t at;
@@ -84,6 +85,8 @@ uint32_t sites_intern(struct sites *s, const struct model_site *key)
 	for (; s->slots[at] != 0; at = (at + 1) & (s->slot_cap - 1))
 		if (same_site(sites_get(s, s->slots[at] - 1), key))
 			return s->slots[at] - 1;
+	if (s->count >= limit)
+		return SITE_FULL;
 	if (s->count == SITE_MAX ||
 	    (s->count % BLOCK_SITES == 0 && !add_site_block(s)))
 		return MODEL_NO_SITE;
@@ -145,6 +148,7 @@ void overrides_init(struct overrides *o)
 	memset(o, 0, sizeof(*o));
 	o->slots = no_slots;
 	o->slot_cap = 1;
+	o->limit = UINT32_MAX;
 	o->seed = hash_seed();
 }
 
@@ -209,7 +213,8 @@ struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
 		if (override_is(p, by_site, of_site, by_realloc))
 			return p;
 	}
-	if ((o->count >= o->slot_cap / 4 && !grow_pair_slots(o)) ||
+	if (overrides_full(o) ||
+	    (o->count >= o->slot_cap / 4 && !grow_pair_slots(o)) ||
 	    (o->count == o->cap && !grow_pairs(o)))
 		return NULL;
 	p = &o->list[o->count];
@@ -359,7 +364,7 @@ static uint32_t intern_stored(struct sites *s, struct names *n,
 			name->text, name->size,
 			named == MODEL_SITE_LUA ? name->alias : 0};
 	}
-	return sites_intern(s, &key);
+	return sites_intern(s, &key, SITE_MAX);
 }
 
 /* Nothing, if it is nothing. */

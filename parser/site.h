@@ -17,6 +17,7 @@
 
 #define SITE_BLOCK_LOG 6
 #define SITE_MAX       0x3fffffffu /* a live block's owner has 30 bits */
+#define SITE_FULL      (MODEL_NO_SITE - 1)
 
 struct sites {
 	struct model_site **blocks; /* of 1 << SITE_BLOCK_LOG sites */
@@ -34,11 +35,12 @@ static inline struct model_site *sites_get(const struct sites *s,
 }
 
 /*
- * Finds or adds the site that key describes; its figures are not looked at,
- * new ones are zero, and its name must be an interned one. Returns the index,
- * MODEL_NO_SITE without memory.
+ * Finds the site that key describes, or adds it unless there are limit sites;
+ * its figures are not looked at, new ones are zero, and its name must be an
+ * interned one. Returns the index, MODEL_NO_SITE without memory, SITE_FULL.
  */
-uint32_t sites_intern(struct sites *s, const struct model_site *key);
+uint32_t sites_intern(struct sites *s, const struct model_site *key,
+		      uint32_t limit);
 
 /* Zeroed memory is an empty table. Back to that. */
 void sites_clear(struct sites *s);
@@ -82,6 +84,7 @@ void tallies_clear(struct tallies *t);
 struct overrides {
 	struct model_override *list;
 	uint32_t count, cap;
+	uint32_t limit;	 /* of count */
 	uint32_t *slots; /* index + 1, 0: free */
 	uint32_t slot_cap;
 	uint64_t seed;
@@ -93,8 +96,8 @@ enum other {
 	OTHER_EARLIER_REALLOC, /* the same */
 	OTHER_FAILED,	       /* attempts that got nothing */
 	OTHER_UNBORN,	       /* events without a new block */
-	OTHER_FREED,	       /* of stored sites: what no override says */
-	OTHER_REALLOCATED,     /* the same */
+	OTHER_FREED,	       /* what no override says: of stored sites, */
+	OTHER_REALLOCATED,     /* the same, and beyond the limit of pairs */
 };
 
 /* An empty table, also after overrides_clear(). */
@@ -121,9 +124,14 @@ static inline bool override_is(const struct model_override *p, uint32_t by_site,
 struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
 					  uint32_t of_site, bool by_realloc);
 
+static inline bool overrides_full(const struct overrides *o)
+{
+	return o->count >= o->limit;
+}
+
 /*
  * Finds or adds a pair, with zeros; pointers to others die when one is added.
- * NULL without memory.
+ * NULL without memory, or when it is not in and the table is full.
  */
 static inline struct model_override *overrides_get(struct overrides *o,
 						   uint32_t by_site,

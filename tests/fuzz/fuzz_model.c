@@ -61,6 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model *const b = model_new(NULL, NULL);
 
 	CHECK(a != NULL && b != NULL);
+	if (step % 3 == 0) {
+		model_set_limits(a, step % 4, step / 3 % 4);
+		model_set_limits(b, step % 4, step / 3 % 4);
+	}
 	if (step % 16 == 0)
 		model_use_thread(b);
 	/* Twice: sites add up, blocks do not. */

@@ -340,6 +340,46 @@ static void test_stopped(void **state)
 	model_free(m);
 }
 
+/* Beyond the limits nothing is lost but who it was. */
+static void test_limits(void **state)
+{
+	struct model *const m = model_new(NULL, NULL);
+	const struct model_figures *f;
+	(void)state;
+
+	assert_non_null(m);
+	model_set_limits(m, 3, 1);
+	for (int round = 1; round <= 2; round++)
+		feed(m, PROLOGUE "alloc lua 0x100:1 0x10 1\n"
+				 "alloc lua 0x100:2 0x20 2\n"
+				 "alloc lua 0x100:3 0x30 4\n"
+				 "alloc lua 0x100:4 0x40 8\n"
+				 "free lua 0x100:5 0x10 1\n"
+				 "free lua 0x100:1 0x20 2\n"
+				 "realloc lua 0x100:1 0x30 4 0x30 16\n"
+				 "free lua 0x100:5 0x10 1\n"
+				 "alloc int 0x50 32\n"
+				 "end\n");
+	/* Three, the one for all others, and INTERNAL, as always. */
+	assert_int_equal(model_site_count(m), 5);
+	f = &find_site(m, "(further sites):0")->figures;
+	assert_int_equal(f->alloc_bytes, 2 * 8);
+	assert_int_equal(f->free_bytes, 2 * 1);
+	assert_int_equal(f->earlier_free_bytes, 2 * 1);
+	f = &find_site(m, "@a.lua:1")->figures;
+	assert_int_equal(f->free_events, 2);
+	assert_int_equal(f->free_bytes, 2 * 2);
+	assert_int_equal(f->realloc_old_bytes, 2 * 4);
+	assert_int_equal(f->ended_blocks, 2);
+	assert_int_equal(f->live_bytes, 2 * 16);
+	assert_int_equal(find_site(m, "@a.lua:2")->figures.live_blocks, 0);
+	assert_int_equal(find_site(m, "@a.lua:3")->figures.live_blocks, 0);
+	assert_int_equal(model_override_count(m), 1);
+	assert_int_equal(model_totals(m)->further_events, 2 * 3);
+	assert_int_equal(model_totals(m)->unlisted_blocks, 2 * 2);
+	model_free(m);
+}
+
 /* A second thread's trouble is told, at the latest when all is settled. */
 static void test_stopped_in_thread(void **state)
 {
@@ -427,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_nothing_at_all),
 		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_stopped_in_thread),
 		cmocka_unit_test(test_stored_profiles),

@@ -23,7 +23,7 @@ static void test_sites_are_kept_once(void **state)
 				.name = {i % 2 ? a : b, 1, 0},
 				.line = i / 2};
 
-			assert_int_equal(sites_intern(&s, &lua), i);
+			assert_int_equal(sites_intern(&s, &lua, SITE_MAX), i);
 			if (round == 0 && i == 0)
 				first = sites_get(&s, 0);
 		}
@@ -62,7 +62,8 @@ static void test_what_makes_a_site(void **state)
 
 	for (int round = 0; round < 2; round++)
 		for (uint32_t i = 0; i < count; i++)
-			assert_int_equal(sites_intern(&s, &keys[i]), i);
+			assert_int_equal(sites_intern(&s, &keys[i], SITE_MAX),
+					 i);
 	sites_clear(&s);
 }
 
