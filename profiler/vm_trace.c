@@ -341,6 +341,12 @@ static int64_t step_at(const struct vm_trace_log *log, uint32_t ref)
 	return (int64_t)low - 1;
 }
 
+/* So far may a snapshot's instruction be from its IR reference's, in steps. */
+#define SNAPSHOT_REACH 6
+
+/* IR that the last instruction of a recording may make. */
+#define LAST_STEP_IR_MAX 64
+
 /* Is the PC that of the step, or of the instruction after it? */
 static bool step_is_at(const struct vm_trace_log *log,
 		       const struct vm_layout *y, int64_t i, uintptr_t pc)
@@ -365,6 +371,7 @@ static bool log_fits(const struct vm_trace_log *log, const struct trace_view *v,
 	const struct vm_layout *y = v->y;
 	uint32_t i, in = 0, out = 0, end = v->loop ? v->loop : v->nins;
 	if (!log->count || log->steps[log->count - 1].ir > end ||
+	    end - log->steps[log->count - 1].ir > LAST_STEP_IR_MAX ||
 	    log->startpt !=
 		    vm_ref(y->gc64, trace + (unsigned)y->trace_startpt) ||
 	    log->startpc != vm_ref(y->gc64, trace + (unsigned)y->trace_startpc))
@@ -372,18 +379,19 @@ static bool log_fits(const struct vm_trace_log *log, const struct trace_view *v,
 	for (i = 0; i < v->nsnap; i++) {
 		uint32_t ref = snap_ref(v, i);
 		uintptr_t pc = snap_pc(v, i);
-		int64_t step;
+		int64_t step, reach;
 		if (v->loop && ref >= v->loop)
 			break;
 		step = step_at(log, ref);
-		if (step_is_at(log, y, step, pc) ||
-		    step_is_at(log, y, step + 1, pc) ||
-		    step_is_at(log, y, step - 1, pc))
+		for (reach = -SNAPSHOT_REACH; reach <= SNAPSHOT_REACH; reach++)
+			if (step_is_at(log, y, step + reach, pc))
+				break;
+		if (reach <= SNAPSHOT_REACH)
 			in++;
 		else
 			out++;
 	}
-	return in > out;
+	return in && in >= out;
 }
 
 /* ---- from call to line */
