@@ -9,6 +9,7 @@
 #include <libelf.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,21 @@ void elf_names_find(struct elf_names *names, uintptr_t address, char *out,
 		base = strrchr(base, '/') + 1;
 	snprintf(out, size, "%s+0x%lx", base,
 		 (unsigned long)(address - image->bias));
+}
+
+static int read_unloads(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	if (size >=
+	    offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
+		*(uint64_t *)arg = info->dlpi_subs;
+	return 1;
+}
+
+uint64_t elf_names_unloads(void)
+{
+	uint64_t unloads = 0;
+	dl_iterate_phdr(read_unloads, &unloads);
+	return unloads;
 }
 
 void elf_names_free(struct elf_names *names)

@@ -24,6 +24,9 @@ struct elf_names {
 void elf_names_find(struct elf_names *names, uintptr_t address, char *out,
 		    size_t size);
 
+/* How many libraries this process has unloaded so far. */
+uint64_t elf_names_unloads(void);
+
 void elf_names_free(struct elf_names *names);
 
 #endif

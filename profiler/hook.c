@@ -289,8 +289,10 @@ VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
 		     bool gc64)
 {
 	void *block;
-	if (VM_UNLIKELY(r->busy))
+	if (VM_UNLIKELY(r->busy)) {
+		r->missed = true;
 		return r->alloc(r->alloc_ud, ptr, osize, nsize);
+	}
 	/* First busy, then the look at recording: see quiesce(). */
 	r->busy = true;
 	BARRIER();

@@ -1,7 +1,9 @@
 /*
  * memprof.c - what Lua sees: require "misc", require "ljmemprof".
  *
- *   misc.memprof.start([fname])  records into the file, "memprof.bin" if none
+ *   misc.memprof.start([fname])  records into the file, "memprof.bin" if none;
+ *     with {trace = "number"} as a second argument, or MEMPROF_TRACE=number
+ *     in the environment, compiled code is TRACE [n] instead of its lines
  *   misc.memprof.stop()          ends the recording
  *   misc.memprof.available       true where recording can start
  *
@@ -13,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -109,10 +112,41 @@ static struct recorder *recorder_of(lua_State *L)
 	return holder ? *holder : NULL;
 }
 
-/* Lua: start([fname]) -> true | nil, message, errno. Stack: +1 or +3. */
+/*
+ * The option trace of the table at index 2, or of the environment:
+ * true for "number", false for "line". Raises for what is neither, and for
+ * options that do not exist. Stack: 0.
+ */
+static bool wants_trace_numbers(lua_State *L)
+{
+	static const char *const choices[] = {"line", "number", NULL};
+	const char *environment = getenv("MEMPROF_TRACE");
+	bool number = environment && !strcmp(environment, "number");
+	if (lua_isnoneornil(L, 2))
+		return number;
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_pushnil(L);
+	while (lua_next(L, 2)) {
+		if (lua_type(L, -2) != LUA_TSTRING ||
+		    strcmp(lua_tostring(L, -2), "trace") != 0)
+			luaL_error(L, "start has no option '%s', only 'trace'",
+				   lua_type(L, -2) == LUA_TSTRING
+					   ? lua_tostring(L, -2)
+					   : luaL_typename(L, -2));
+		number = luaL_checkoption(L, -1, NULL, choices) == 1;
+		lua_pop(L, 1);
+	}
+	return number;
+}
+
+/*
+ * Lua: start([fname [, options]]) -> true | nil, message, errno.
+ * Stack: +1 or +3.
+ */
 static int memprof_start(lua_State *L)
 {
 	const char *path = luaL_optstring(L, 1, DEFAULT_FILE);
+	bool trace_numbers = wants_trace_numbers(L);
 	struct recorder *r = recorder_of(L);
 	struct vm_layout layout;
 	char message[320];
@@ -123,6 +157,7 @@ static int memprof_start(lua_State *L)
 		return push_failure(L, "profiler is running already", EINVAL);
 	if (!get_verified_layout(L, &layout, message, sizeof message))
 		return push_failure(L, message, ENOTSUP);
+	r->trace_numbers = trace_numbers;
 	error = recorder_start(r, L, &layout, path);
 	if (error) {
 		snprintf(message, sizeof message, "%s: %s", path,

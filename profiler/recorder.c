@@ -184,6 +184,7 @@ static int open_buffers(struct recorder *r, const char *path)
 	if (error)
 		free_buffers(r);
 	r->error = 0;
+	r->missed = false;
 	return error;
 }
 
@@ -221,7 +222,9 @@ int recorder_start(struct recorder *r, lua_State *L,
 /* The stream's closing byte, and the file's. */
 static int complete(struct recorder *r)
 {
-	int error = r->error;
+	/* An allocator below us that was left by a jump: the rest is missing.
+	 */
+	int error = r->missed && !r->error ? EDEADLK : r->error;
 	if (!error) {
 		wbuf_byte(&r->out, LJM_EPILOGUE);
 		wbuf_flush(&r->out);

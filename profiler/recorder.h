@@ -45,6 +45,7 @@ struct recorder {
 	 */
 	volatile bool recording;
 	volatile bool busy;
+	volatile bool missed;  /* a call came while busy: not recorded */
 	volatile bool touched; /* set by every call while not recording */
 	unsigned seen;	       /* environment_requests that were answered */
 	uintptr_t global;      /* the VM's global_State */

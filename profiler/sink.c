@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,27 +43,46 @@ static int open_zstd(struct sink *s)
 	return 0;
 }
 
-int sink_open(struct sink *s, const char *path)
+/*
+ * Never blocks, as opening a pipe that nobody reads would, and takes the file
+ * for this recording alone: two in one file would be one broken stream.
+ */
+static int open_file(struct sink *s, const char *path)
 {
 	struct stat st;
-	int error;
-	memset(s, 0, sizeof *s);
-	s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+	s->fd = open(path,
+		     O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
 		     0666);
 	if (s->fd >= 0 && s->fd <= STDERR_FILENO) {
 		int low = s->fd;
 		s->fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		close(low);
 	}
-	if (s->fd < 0 || fstat(s->fd, &st) != 0) {
-		error = errno;
-		sink_abandon(s);
-		return error;
-	}
-	s->regular = S_ISREG(st.st_mode);
+	if (s->fd < 0 || fstat(s->fd, &st) != 0)
+		return errno;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
-	error = ends_in_zst(path) ? open_zstd(s) : 0;
+	s->pid = getpid();
+	if (S_ISREG(st.st_mode)) {
+		/* Where locks are not to be had, recording goes on without. */
+		if (flock(s->fd, LOCK_EX | LOCK_NB) != 0 &&
+		    errno == EWOULDBLOCK)
+			return EBUSY;
+		if (ftruncate(s->fd, 0) != 0)
+			return errno;
+	}
+	if (fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) & ~O_NONBLOCK) != 0)
+		return errno;
+	return 0;
+}
+
+int sink_open(struct sink *s, const char *path)
+{
+	int error;
+	memset(s, 0, sizeof *s);
+	error = open_file(s, path);
+	if (!error && ends_in_zst(path))
+		error = open_zstd(s);
 	if (error)
 		sink_abandon(s);
 	return error;
@@ -83,38 +103,45 @@ static int write_all(int fd, const uint8_t *data, size_t n)
 	return 0;
 }
 
-/* A pipe's reader may be gone: takes back the SIGPIPE that it costs. */
+/* A lost reader, or the host's limit to file sizes: an error, no signal. */
 static int write_quietly(int fd, const uint8_t *data, size_t n)
 {
 	static const struct timespec now = {0, 0};
-	sigset_t pipe_set, before, pending;
-	int error;
-	bool was_pending;
-	sigemptyset(&pipe_set);
-	sigaddset(&pipe_set, SIGPIPE);
+	sigset_t ours, before, pending;
+	int error, signal;
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
 	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE) == 1;
-	pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
 	error = write_all(fd, data, n);
-	if (error == EPIPE && !was_pending)
-		while (sigtimedwait(&pipe_set, NULL, &now) < 0 &&
-		       errno == EINTR)
+	signal = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
+	if (signal && sigismember(&pending, signal) != 1) {
+		sigemptyset(&ours);
+		sigaddset(&ours, signal);
+		while (sigtimedwait(&ours, NULL, &now) < 0 && errno == EINTR)
 			continue;
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }
 
-static int write_file(struct sink *s, const uint8_t *data, size_t n)
+/* The descriptor is still our file's, and we are who opened it. */
+static int check_owner(const struct sink *s)
 {
 	struct stat st;
-	if (!n)
-		return 0;
+	/* A child that was made without fork()'s handlers. */
+	if (getpid() != s->pid)
+		return ECHILD;
 	if (fstat(s->fd, &st) != 0)
 		return errno;
-	if (st.st_dev != s->device || st.st_ino != s->inode)
-		return EBADF;
-	return s->regular ? write_all(s->fd, data, n)
-			  : write_quietly(s->fd, data, n);
+	return st.st_dev == s->device && st.st_ino == s->inode ? 0 : EBADF;
+}
+
+static int write_file(struct sink *s, const uint8_t *data, size_t n)
+{
+	int error = n ? check_owner(s) : 0;
+	return error || !n ? error : write_quietly(s->fd, data, n);
 }
 
 static int compress(struct sink *s, const void *data, size_t n,
@@ -145,14 +172,11 @@ int sink_write(struct sink *s, const void *data, size_t n)
 int sink_close(struct sink *s)
 {
 	int error = s->zstd ? compress(s, NULL, 0, ZSTD_e_end) : 0;
-	struct stat st;
+	int not_ours = check_owner(s);
+	if (!error)
+		error = not_ours;
 	/* A descriptor that became someone else's is not ours to close. */
-	if (fstat(s->fd, &st) != 0 || st.st_dev != s->device ||
-	    st.st_ino != s->inode) {
-		s->fd = -1;
-		error = error ? error : EBADF;
-	}
-	if (s->fd >= 0 && close(s->fd) != 0 && !error && errno != EINTR)
+	if (!not_ours && close(s->fd) != 0 && !error && errno != EINTR)
 		error = errno;
 	s->fd = -1;
 	sink_abandon(s);
@@ -162,9 +186,8 @@ int sink_close(struct sink *s)
 void sink_abandon(struct sink *s)
 {
 	struct stat st;
-	if (s->fd >= 0 &&
-	    (!s->inode || (fstat(s->fd, &st) == 0 && st.st_dev == s->device &&
-			   st.st_ino == s->inode)))
+	if (s->fd >= 0 && fstat(s->fd, &st) == 0 &&
+	    (!s->inode || (st.st_dev == s->device && st.st_ino == s->inode)))
 		close(s->fd);
 	s->fd = -1;
 	ZSTD_freeCCtx(s->zstd);

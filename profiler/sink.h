@@ -1,9 +1,9 @@
 /*
  * sink.h - where full buffers go: a file, or a zstd frame in a file.
  *
- * A guest's manners: no SIGPIPE reaches the host, the descriptor is never one
- * of the standard three, and nothing is written when the host has closed the
- * descriptor and its number is someone else's by now.
+ * A guest's manners: no SIGPIPE or SIGXFSZ reaches the host, the descriptor is
+ * never one of the standard three, and nothing is written when the host has
+ * closed the descriptor and its number is someone else's by now.
  */
 #ifndef LJMEMPROF_SINK_H
 #define LJMEMPROF_SINK_H
@@ -14,8 +14,8 @@
 #include <sys/types.h>
 
 struct sink {
-	int fd; /* -1: closed */
-	bool regular;
+	int fd;	      /* -1: closed */
+	pid_t pid;    /* who opened it */
 	dev_t device; /* of the file, to know it again */
 	ino_t inode;
 	struct ZSTD_CCtx_s *zstd; /* NULL: written as it is */
@@ -25,7 +25,8 @@ struct sink {
 
 /*
  * Creates or empties the file. A name that ends in ".zst" is compressed.
- * Returns 0 or an errno. The sink must be closed or abandoned.
+ * Returns 0 or an errno: EBUSY when another recording writes this file, ENXIO
+ * for a pipe without a reader. The sink must be closed or abandoned.
  */
 int sink_open(struct sink *s, const char *path);
 

@@ -3,6 +3,7 @@
  */
 #include "symbols.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,21 +119,43 @@ bool symbols_watch(struct symbols *s, uintptr_t address)
 	return watch(s, address, &added);
 }
 
+/*
+ * A chunk without a name bears its whole text, and every function in it
+ * again: a long one is cut, and ends in its size and a hash of all of it.
+ */
+static void write_name(struct wbuf *out, const char *name)
+{
+	char cut[SYMBOLS_NAME_MAX + 64];
+	size_t n = strlen(name), i, kept = SYMBOLS_NAME_MAX;
+	uint64_t hash = 0xcbf29ce484222325;
+	if (n <= SYMBOLS_NAME_MAX) {
+		wbuf_string(out, name, n);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3;
+	/* Not within a character. */
+	while (kept && ((uint8_t)name[kept] & 0xc0) == 0x80)
+		kept--;
+	memcpy(cut, name, kept);
+	n = kept + (size_t)snprintf(cut + kept, 64, " ... [%zu bytes, %016llx]",
+				    n, (unsigned long long)hash);
+	wbuf_string(out, cut, n);
+}
+
 bool symbols_see_proto(struct symbols *s, struct wbuf *out,
 		       const struct vm_layout *y, uintptr_t proto)
 {
-	const char *name;
 	bool added;
 	if (!watch(s, proto, &added))
 		return false;
 	if (!added)
 		return true;
-	name = (const char *)vm_ref(y->gc64,
-				    proto + (unsigned)y->pt_chunkname) +
-	       y->str_data;
 	wbuf_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_LUA));
 	wbuf_uleb128(out, proto);
-	wbuf_string(out, name, strlen(name));
+	write_name(out, (const char *)vm_ref(
+				y->gc64, proto + (unsigned)y->pt_chunkname) +
+				y->str_data);
 	wbuf_uleb128(out, vm_u32(proto + (unsigned)y->pt_firstline));
 	return true;
 }
@@ -140,7 +163,17 @@ bool symbols_see_proto(struct symbols *s, struct wbuf *out,
 bool symbols_see_c(struct symbols *s, struct wbuf *out, uintptr_t function)
 {
 	char name[256];
+	uint64_t unloads = elf_names_unloads();
 	bool added;
+	/* Another library may be where one was unloaded. */
+	if (unloads != s->unloads) {
+		memset(s->c_functions.slots, 0,
+		       (s->c_functions.mask + 1) *
+			       sizeof *s->c_functions.slots);
+		s->c_functions.count = 0;
+		elf_names_free(&s->names);
+		s->unloads = unloads;
+	}
 	if (!set_add(&s->c_functions, function, &added))
 		return false;
 	if (!added)
@@ -193,5 +226,13 @@ bool symbols_see_trace(struct symbols *s, struct wbuf *out,
 
 bool symbols_forget(struct symbols *s, uintptr_t address)
 {
-	return set_remove(&s->watched, address);
+	size_t i;
+	if (!set_remove(&s->watched, address))
+		return false;
+	/* A trace of the same number may start in the next one to live here. */
+	for (i = 0; i < s->trace_count; i++)
+		if (s->traces[i].startpt == address ||
+		    s->traces[i].trace == address)
+			s->traces[i].trace = 0;
+	return true;
 }

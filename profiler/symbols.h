@@ -35,7 +35,11 @@ struct symbols {
 	struct trace_symbol *traces; /* by number */
 	size_t trace_count;
 	struct elf_names names;
+	uint64_t unloads; /* elf_names_unloads() when c_functions was filled */
 };
+
+/* Longer names of chunks are cut, see symbols.c. */
+#define SYMBOLS_NAME_MAX 4096
 
 /* Returns false without memory. */
 bool symbols_open(struct symbols *s);

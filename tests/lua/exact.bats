@@ -175,3 +175,57 @@ LUA
     [ "$(internal_bytes sunk.bin)" -lt 10000 ]
   done
 }
+
+@test "a trace's number, address and start used again: the name is the new one" {
+  cat > traces.lua <<'LUA'
+local m = require("misc").memprof
+local new = require("ffi").new
+local every = tonumber(arg[1])
+jit.opt.start("hotloop=3")
+local kept = {}
+local function alloc(n) kept[1] = new("uint8_t[?]", n) end
+local source = "local alloc, n, times = ... for i = 1, times do alloc(n) end"
+local function one(i)
+  local f = loadstring(source, "=chunk" .. i)
+  f(alloc, 10000 + i * 64, i % every == 0 and 60 or 1)
+end
+jit.off(one)
+assert(m.start("traces.bin", {trace = "number"}))
+for i = 1, 1000 do
+  one(i)
+  kept[1] = nil
+  collectgarbage() collectgarbage()
+end
+assert(m.stop())
+LUA
+  for every in 1 2 3; do
+    "$BUILD/lua-host" traces.lua $every
+    rm -f t.db && "$BUILD/memparse" traces.bin -o t.db 2> /dev/null
+    run sqlite3 -batch -list t.db "SELECT count(*) > 300, total(
+        s.chunk <> '=chunk' || ((a.size - 10000) / 64))
+      FROM allocation AS a JOIN site AS s USING (site_id)
+      WHERE s.kind = 'trace' AND s.chunk LIKE '=chunk%' AND a.size > 10000"
+    echo "every $every: $output"
+    [ "$output" = "1|0.0" ]
+  done
+}
+
+@test "a chunk without a name, long as it is, does not swell the stream" {
+  cat > long.lua <<'LUA'
+local m = require("misc").memprof
+local parts = {}
+for i = 1, 500 do
+  parts[i] = ("F[%d] = function() return {%d} end"):format(i, i)
+end
+local source = "F = {} " .. ("-"):rep(2) .. ("x"):rep(100000) .. "\n" ..
+  table.concat(parts, "\n")
+assert(loadstring(source))()
+assert(m.start("long.bin"))
+kept = {}
+for i = 1, 500 do kept[i] = F[i]() end
+assert(m.stop())
+LUA
+  "$BUILD/lua-host" long.lua
+  [ "$(stat -c %s long.bin)" -lt 4000000 ]
+  [[ "$(leaks long.bin)" == *"bytes, "*"]"* ]]
+}

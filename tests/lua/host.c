@@ -12,6 +12,7 @@
  *   host.wrap()     puts a counting allocator on top of what is there
  *   host.unwrap()   takes it away again if it is on top; true if it was
  *   host.wrapped()  calls that passed through it
+ *   host.top()      the allocator and its ud, as a text
  *   host.call(f)    calls f through lua_pcall with no results
  *   host.table()    an allocation by a C function
  *   host.fail_at(n, forever)  the n-th attempt from now to allocate or grow
@@ -144,6 +145,14 @@ static int host_wrapped(lua_State *L)
 	return 1;
 }
 
+static int host_top(lua_State *L)
+{
+	void *ud;
+	lua_Alloc f = lua_getallocf(L, &ud);
+	lua_pushfstring(L, "%p %p", (void *)(uintptr_t)f, ud);
+	return 1;
+}
+
 static int host_call(lua_State *L)
 {
 	lua_settop(L, 1);
@@ -206,6 +215,7 @@ static lua_State *open_vm(struct allocator *a)
 	set_function(L, "wrap", host_wrap, a);
 	set_function(L, "unwrap", host_unwrap, a);
 	set_function(L, "wrapped", host_wrapped, a);
+	set_function(L, "top", host_top, a);
 	set_function(L, "call", host_call, a);
 	set_function(L, "table", host_table, a);
 	set_function(L, "fail_at", host_fail_at, a);

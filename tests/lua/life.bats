@@ -175,7 +175,9 @@ for i = 1, 100000 do keep = {i} end
 local ok, message, number = m.stop()
 assert(ok == nil and number == 32, message)
 LUA
+  # The reader waits in its open() for us to come.
   head -c 10 < pipe > /dev/null &
+  sleep 0.3
   host pipe.lua
 }
 
@@ -251,13 +253,96 @@ LUA
 @test "stop() puts back the allocator that was there" {
   cat > back.lua <<'LUA'
 local m = require("misc").memprof
-assert(m.start("back.bin")) assert(m.stop())
-local a = host.counts()
-local t = {}
-assert(host.counts() > a)
-for i = 1, 300 do assert(m.start("back.bin") and m.stop()) end
+local before = host.top()
+for i = 1, 300 do
+  assert(m.start("back.bin"))
+  assert(host.top() ~= before)
+  assert(m.stop())
+  assert(host.top() == before)
+end
 LUA
   host back.lua
+}
+
+@test "two recordings cannot write one file" {
+  cat > two.lua <<'LUA'
+local m = require("misc").memprof
+assert(m.start("two.bin"))
+for i = 1, 20000 do keep = {i} end
+assert(host.script_vm([[
+  local ok, message, number = require("misc").memprof.start("two.bin")
+  assert(ok == nil and number == 16, message)
+  assert(message == "two.bin: Device or resource busy", message)
+]]))
+assert(m.stop())
+assert(m.start("two.bin") and m.stop() and m.start("/dev/null") and m.stop())
+LUA
+  host two.lua
+  run leaks two.bin
+  [ "$status" = 0 ]
+}
+
+@test "a limit to file sizes ends the recording, not the host" {
+  cat > limit.lua <<'LUA'
+local m = require("misc").memprof
+assert(m.start("limit.bin"))
+for i = 1, 200000 do keep = {i} end
+local ok, message, number = m.stop()
+assert(ok == nil and number == 27, message)
+LUA
+  (ulimit -f 100 && host limit.lua)
+}
+
+@test "a pipe without a reader is refused, not waited for" {
+  mkfifo alone
+  cat > alone.lua <<'LUA'
+local ok, message, number = require("misc").memprof.start("alone")
+assert(ok == nil and number == 6, message)
+LUA
+  timeout 5 "$BUILD/lua-host" alone.lua
+}
+
+@test "a child made without fork()'s handlers does not write our stream" {
+  cat > raw.lua <<'LUA'
+local m = require("misc").memprof
+local ffi = require "ffi"
+ffi.cdef "int _Fork(void); int waitpid(int, int *, int); void _exit(int);"
+assert(m.start("raw.bin"))
+keep = {}
+for i = 1, 1000 do keep[i] = {i} end
+if ffi.C._Fork() == 0 then
+  for i = 1, 100000 do keep[i] = {i} end
+  local ok, message, number = m.stop()
+  ffi.C._exit(ok == nil and 0 or 1)
+end
+local status = ffi.new("int[1]")
+ffi.C.waitpid(-1, status, 0)
+assert(status[0] == 0)
+assert(m.stop())
+LUA
+  host raw.lua
+  run leaks raw.bin
+  [ "$status" = 0 ]
+  [[ "$output" == *"raw.lua:6 holds"* && "$output" != *"raw.lua:8"* ]]
+}
+
+@test "the option trace, and no other" {
+  cat > option.lua <<'LUA'
+local m = require("misc").memprof
+for _, how in ipairs{"line", "number"} do
+  assert(m.start(how .. ".bin", {trace = how}))
+  kept = {}
+  for i = 1, 1000 do kept[i] = {} end
+  assert(m.stop())
+end
+assert(not pcall(m.start, "x.bin", {trace = "both"}))
+assert(not pcall(m.start, "x.bin", {trace = 1}))
+local ok, message = pcall(m.start, "x.bin", {stacks = true})
+assert(not ok and message:find("no option 'stacks'", 1, true), message)
+assert(not io.open("x.bin"))
+LUA
+  host option.lua
+  [[ "$(leaks line.bin)" != *TRACE* && "$(leaks number.bin)" == *TRACE* ]]
 }
 
 @test "several VMs record in several threads at once" {
