@@ -336,7 +336,8 @@ WHERE a.died_event IS NULL;
 -- One row is an event of the stream that succeeded, made from the lives that
 -- it began and ended.
 --
--- Not stored by memparse --summary.
+-- An event that did neither, such as a free of address 0, is in no life and
+-- is counted at its site only. Not stored by memparse --summary.
 CREATE VIEW event (
   -- The profile the event belongs to.
   profile_id,

@@ -79,6 +79,10 @@ QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
   [[ "$output" == *"@app.lua:5,6,242,"* ]] || wrong "$output"
   works app app -q largest_blocks -f csv
   [ "${#lines[@]}" -eq 15 ] || wrong "$output"
+  works app app -q heap_over_time -f csv
+  [ "$(tail -n +2 <<< "$output" | awk -F, '
+    { n += $6; less += $6 < 0 || $1 <= last; last = $1 } END { print n, less }
+    ')" = "4350 0" ] || wrong "$output"
   fails 3 "cut: offset *" cut app -q leaks
   [[ "$output" == *@cut.lua:2* && "$output" == *@app.lua:5* ]]
 }
