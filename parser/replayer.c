@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define ROOMS 4u
+#define ROOMS 4u /* a power of two, for the numbers run over */
 
 struct room {
 	struct replay_event events[REPLAYER_ROOM];
@@ -53,7 +53,8 @@ static void *run(void *arg)
 			p->result = result;
 		}
 		p->done++;
-		pthread_cond_signal(&p->changed);
+		if (p->given - p->done <= ROOMS / 2)
+			pthread_cond_signal(&p->changed);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -95,8 +96,10 @@ struct replayer *replayer_start(struct replay *r)
 struct replay_event *replayer_room(struct replayer *p)
 {
 	pthread_mutex_lock(&p->lock);
-	while (p->given - p->done == ROOMS)
-		pthread_cond_wait(&p->changed, &p->lock);
+	/* Once full, not for one room only: that would be a switch a room. */
+	if (p->given - p->done == ROOMS)
+		while (p->given - p->done > ROOMS / 2)
+			pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 	return p->rooms[p->given % ROOMS].events;
 }

@@ -13,8 +13,8 @@
 
 #include "replay.h"
 
-/* Events that fit into a room; the rooms take 320 KiB. */
-#define REPLAYER_ROOM 2048u
+/* Events that fit into a room; the rooms take 640 KiB. */
+#define REPLAYER_ROOM 4096u
 
 struct replayer;
 

@@ -1,10 +1,14 @@
 /*
  * source.c - reading plain and zstd input into a sliding window.
  */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +23,12 @@
 #define BLOCK_HEADER_SIZE 3
 #define MAGIC_SIZE	  4
 
+/* A zstd file from this size on is decompressed on a second thread. */
+#define THREAD_FILE_SIZE (256u << 10)
+#define CHUNKS		 4u /* a power of two, for the numbers run over */
+
+struct relay;
+
 struct reader {
 	struct source pub; /* first: the caller's pointer is ours */
 	int fd;
@@ -26,6 +36,9 @@ struct reader {
 	bool at_end;		   /* read(2) returned 0 */
 	enum source_result result; /* what ended it, SOURCE_OK before */
 	unsigned window_log;
+	bool regular;	     /* a regular file: reads end soon */
+	bool thread;	     /* always; see struct source_options */
+	struct relay *relay; /* where bytes come from then, else NULL */
 
 	uint8_t *buffer; /* the window lies in buffer[0..capacity) */
 	size_t capacity;
@@ -66,6 +79,7 @@ enum source_result source_open(struct source **s, const char *path,
 	r->window_log = SOURCE_ZSTD_WINDOW_LOG;
 	if (options != NULL && options->zstd_window_log != 0)
 		r->window_log = options->zstd_window_log;
+	r->thread = options != NULL && options->thread;
 
 	if (r->owned)
 		r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -75,7 +89,8 @@ enum source_result source_open(struct source **s, const char *path,
 		return fail_system(r, errno);
 	if (S_ISDIR(st.st_mode))
 		return fail_system(r, EISDIR);
-	if (S_ISREG(st.st_mode))
+	r->regular = S_ISREG(st.st_mode);
+	if (r->regular)
 		r->pub.file_size = (uint64_t)st.st_size;
 
 	r->buffer = malloc(WINDOW_FIRST);
@@ -86,12 +101,15 @@ enum source_result source_open(struct source **s, const char *path,
 	return SOURCE_OK;
 }
 
+static void relay_stop(struct reader *r);
+
 void source_close(struct source *s)
 {
 	struct reader *const r = (struct reader *)s;
 
 	if (r == NULL)
 		return;
+	relay_stop(r);
 	if (r->owned && r->fd >= 0)
 		close(r->fd);
 	ZSTD_freeDCtx(r->zstd);
@@ -325,6 +343,183 @@ static enum source_result more_zstd(struct reader *r)
 	return result;
 }
 
+/* ---- a second thread that decompresses ahead */
+
+/* A piece of the stream, and what came with it. */
+struct chunk {
+	uint8_t *data;
+	size_t size;
+	enum source_result result;
+	uint64_t file_offset;
+};
+
+/*
+ * The reader inside has the file and zstd's state; its window, emptied every
+ * time, is copied chunk by chunk. The one outside has the caller's window.
+ */
+struct relay {
+	struct reader inside;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned made, taken; /* chunks, ever */
+	bool stop;
+	size_t used; /* of the chunk at hand */
+	struct chunk chunks[CHUNKS];
+	uint8_t data[CHUNKS][WINDOW_FIRST];
+};
+
+static void make_chunk(struct reader *inside, struct chunk *chunk)
+{
+	struct source *const s = &inside->pub;
+
+	chunk->result = more_zstd(inside);
+	chunk->size = s->size;
+	chunk->file_offset = s->file_offset;
+	memcpy(chunk->data, s->window, s->size);
+	source_take(s, s->size);
+}
+
+static void *run_relay(void *arg)
+{
+	struct relay *const p = arg;
+	enum source_result result = SOURCE_OK;
+
+	pthread_mutex_lock(&p->lock);
+	while (result == SOURCE_OK) {
+		struct chunk *const chunk = &p->chunks[p->made % CHUNKS];
+
+		while (p->made - p->taken == CHUNKS && !p->stop)
+			pthread_cond_wait(&p->changed, &p->lock);
+		if (p->stop)
+			break;
+		pthread_mutex_unlock(&p->lock);
+		make_chunk(&p->inside, chunk);
+		result = chunk->result;
+		pthread_mutex_lock(&p->lock);
+		p->made++;
+		pthread_cond_signal(&p->changed);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* Signals are for the first thread. */
+static bool start_thread(struct relay *p)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&p->thread, NULL, run_relay, p);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error == 0;
+}
+
+static void move_inside(struct reader *r, struct relay *p, uint8_t *buffer)
+{
+	p->inside = *r;
+	p->inside.buffer = buffer;
+	p->inside.capacity = WINDOW_FIRST;
+	p->inside.pub.window = buffer;
+	p->inside.pub.size = 0;
+	for (unsigned i = 0; i < CHUNKS; i++)
+		p->chunks[i].data = p->data[i];
+}
+
+/*
+ * Before anything has been decompressed. Without a thread things go on as
+ * they are.
+ */
+static void relay_start(struct reader *r)
+{
+	struct relay *const p = calloc(1, sizeof(*p));
+	uint8_t *const buffer = malloc(WINDOW_FIRST);
+
+	if (p != NULL && buffer != NULL) {
+		pthread_mutex_init(&p->lock, NULL);
+		pthread_cond_init(&p->changed, NULL);
+		move_inside(r, p, buffer);
+		if (start_thread(p)) {
+			r->relay = p;
+			return;
+		}
+		pthread_cond_destroy(&p->changed);
+		pthread_mutex_destroy(&p->lock);
+	}
+	free(buffer);
+	free(p);
+}
+
+static void relay_stop(struct reader *r)
+{
+	struct relay *const p = r->relay;
+
+	if (p == NULL)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->thread, NULL);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	free(p->inside.buffer);
+	free(p);
+	r->relay = NULL;
+}
+
+static enum source_result more_relayed(struct reader *r)
+{
+	struct source *const s = &r->pub;
+	struct relay *const p = r->relay;
+	struct chunk *chunk;
+	size_t size;
+
+	if (!make_room(r))
+		return r->result;
+	pthread_mutex_lock(&p->lock);
+	while (p->made == p->taken)
+		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	chunk = &p->chunks[p->taken % CHUNKS];
+	size = chunk->size - p->used;
+	if (size > r->capacity - s->size)
+		size = r->capacity - s->size;
+	memcpy(r->buffer + s->size, chunk->data + p->used, size);
+	s->size += size;
+	p->used += size;
+	s->file_offset = chunk->file_offset;
+	if (size != 0 && p->used < chunk->size)
+		return SOURCE_OK;
+	if (chunk->result != SOURCE_OK && size == 0) {
+		s->error_number = p->inside.pub.error_number;
+		memcpy(s->error, p->inside.pub.error, sizeof(s->error));
+		return r->result = chunk->result;
+	}
+	/* The chunk with the end stays, to say so next time. */
+	if (chunk->result == SOURCE_OK) {
+		p->used = 0;
+		pthread_mutex_lock(&p->lock);
+		p->taken++;
+		pthread_cond_signal(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return SOURCE_OK;
+}
+
+static bool wants_relay(const struct reader *r)
+{
+	cpu_set_t set;
+
+	if (!r->regular || r->relay != NULL)
+		return false;
+	return r->thread || (r->pub.file_size >= THREAD_FILE_SIZE &&
+			     sched_getaffinity(0, sizeof(set), &set) == 0 &&
+			     CPU_COUNT(&set) > 1);
+}
+
 enum source_result source_more(struct source *s)
 {
 	struct reader *const r = (struct reader *)s;
@@ -334,6 +529,10 @@ enum source_result source_more(struct source *s)
 		return r->result;
 	if (first && !probe(r))
 		return r->result;
+	if (s->compressed && first && wants_relay(r))
+		relay_start(r);
+	if (r->relay != NULL)
+		return more_relayed(r);
 	if (s->compressed)
 		return more_zstd(r);
 	if (first && s->size != 0)

@@ -15,7 +15,9 @@
  *	source_close(s);
  *
  * Memory: a window of 256 KiB that grows, up to SOURCE_WINDOW_MAX, only while
- * one item does not fit; for zstd its window and 128 KiB more. One thread.
+ * one item does not fit; for zstd its window and 128 KiB more. One thread at a
+ * time; a large zstd file is decompressed ahead on a thread of its own, which
+ * takes 1.3 MiB more and shows in nothing else.
  */
 #ifndef MEMPARSE_SOURCE_H
 #define MEMPARSE_SOURCE_H
@@ -49,6 +51,7 @@ enum source_result {
 
 struct source_options {
 	unsigned zstd_window_log; /* 0: SOURCE_ZSTD_WINDOW_LOG */
+	bool thread;		  /* for zstd always, if it is a regular file */
 };
 
 /* Read by the caller, changed by source_*() only. More is private. */

@@ -19,6 +19,9 @@
 
 #include "source.h"
 
+/* All is tested twice: the second time zstd has a thread of its own. */
+static struct source_options usual;
+
 struct bytes {
 	uint8_t *data;
 	size_t size;
@@ -84,13 +87,16 @@ static struct bytes compress(const struct bytes *plain, int window_log,
 
 /* ---- where the input comes from */
 
-static char path[] = "/tmp/test_source.XXXXXX";
+#define PATH "/tmp/test_source.XXXXXX"
+static char path[] = PATH;
 
 static int make_path(void **state)
 {
-	const int fd = mkstemp(path);
+	int fd;
 	(void)state;
 
+	strcpy(path, PATH);
+	fd = mkstemp(path);
 	return fd < 0 || close(fd) != 0;
 }
 
@@ -200,7 +206,7 @@ static void check_input(const struct bytes *input, const struct bytes *plain,
 
 	write_file(input);
 	for (size_t keep = 0; keep < 100000; keep = keep * 100 + 7) {
-		assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+		assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 		assert_int_equal(s->file_size, input->size);
 		assert_int_equal(drain(s, keep, &got), end);
 		if (words != NULL && strstr(s->error, words) == NULL)
@@ -309,7 +315,7 @@ static void test_garbage_after_a_frame(void **state)
 		append(&z, garbage[i], strlen(garbage[i]));
 		check_input(&z, &b, b.size, SOURCE_CONTENT, "are not zstd");
 		/* It says where in the file that is. */
-		assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+		assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 		assert_int_equal(drain(s, 0, &got), SOURCE_CONTENT);
 		assert_int_equal(s->file_offset, z.size - strlen(garbage[i]));
 		source_close(s);
@@ -390,7 +396,7 @@ static void test_large_window(void **state)
 	(void)state;
 
 	write_file(&z);
-	assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+	assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 	assert_int_equal(source_more(s), SOURCE_CONTENT);
 	assert_non_null(strstr(s->error, "window of more than 8192 KiB"));
 	assert_int_equal(s->size, 0);
@@ -402,7 +408,7 @@ static void test_large_window(void **state)
 	free(z.data);
 	z = compress(&b, 23, b.size);
 	write_file(&z);
-	assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+	assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 	assert_int_equal(drain(s, 0, &got), SOURCE_END);
 	check_bytes(&got, &b, b.size);
 	source_close(s);
@@ -421,7 +427,7 @@ static void test_window_grows(void **state)
 	for (size_t less = 0; less < 2; less++) {
 		b.size = SOURCE_WINDOW_MAX + 1 - less;
 		write_file(&b);
-		assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+		assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 		while ((result = source_more(s)) == SOURCE_OK)
 			continue;
 		assert_int_equal(s->size, SOURCE_WINDOW_MAX);
@@ -444,7 +450,7 @@ static void test_full_window_of_zstd(void **state)
 	/* No checksum: nothing is left of the input by then. */
 	z.size = ZSTD_compress(z.data, z.size, b.data, b.size, 1);
 	write_file(&z);
-	assert_int_equal(source_open(&s, path, NULL), SOURCE_OK);
+	assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 	assert_int_equal(source_peek(s, SOURCE_WINDOW_MAX), SOURCE_OK);
 	source_take(s, s->size);
 	assert_int_equal(source_peek(s, 30001), SOURCE_END);
@@ -599,5 +605,11 @@ int main(void)
 	/* Standard input is put aside and back: there must be one. */
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
 		(void)!open("/dev/null", O_RDONLY);
-	return cmocka_run_group_tests(tests, make_path, remove_path);
+	for (usual.thread = false;; usual.thread = true) {
+		const int failed =
+			cmocka_run_group_tests(tests, make_path, remove_path);
+
+		if (failed != 0 || usual.thread)
+			return failed;
+	}
 }
