@@ -2,70 +2,24 @@
 # Every allocation is under its line, with its exact count and bytes.
 
 load helpers
-
-# Runs the program of a seed, checks each site with SQL.
-#   check_sites DATABASE EXPECTED ON_TRACE
-# ON_TRACE=1 accepts a block under a trace instead of its line, and leaves out
-# what the compiler allocates for itself; one that it took from a line would
-# be missing there.
-check_sites() {
-  sqlite3 -batch "$1" <<SQL
-.mode tabs
-CREATE TEMP TABLE expected (line INTEGER, size INTEGER, count INTEGER);
-.import $2 expected
-CREATE TEMP TABLE seen AS
-SELECT
-  e.line, e.count AS expected, count(a.size) AS count,
-  count(DISTINCT a.size) AS sizes,
-  total(a.kind = 'lua' AND a.line = e.line OR $3 AND a.kind = 'trace')
-    AS right
-FROM expected AS e
-LEFT JOIN (
-  SELECT a.size, s.kind, s.line
-  FROM allocation AS a JOIN site AS s USING (site_id)
-  WHERE a.born_by = 'alloc' AND NOT ($3 AND s.kind = 'internal')
-) AS a ON a.size BETWEEN e.size AND e.size + 47
-GROUP BY e.line, e.size;
-SELECT 'line ' || line || ': expected ' || expected || ', seen ' || count
-  || ' of ' || sizes || ' sizes, ' || right || ' in place'
-FROM seen
-WHERE count <> right OR sizes <> 1
-  OR CASE expected WHEN -1 THEN count = 0 ELSE count <> expected END;
-SELECT 'sites: ' || count(*) FROM seen;
-SQL
-}
-
-each_seed() {
-  local vm=$1 jit=$2 seed sites
-  for seed in 1 2 3 4 5 6; do
-    luajit "$BATS_TEST_DIRNAME/unique_sizes.lua" $seed p.lua p.tsv
-    echo "$jit" | cat - p.lua | sed '1N;s/\n/ /' > run.lua
-    $vm run.lua p.bin
-    rm -f p.db
-    "$BUILD/memparse" p.bin -o p.db
-    sites=$(wc -l < p.tsv)
-    check_sites p.db p.tsv $3 > result || true
-    echo "seed $seed:" && cat result
-    [ "$(cat result)" = "sites: $sites" ]
-  done
-}
+load sites
 
 @test "each site has its count and bytes, JIT off, C host" {
-  each_seed "$BUILD/lua-host" "jit.off()" 0
+  each_seed "$BUILD/lua-host" "jit.off()" 0 1 2 3 4 5 6
 }
 
 @test "each site has its count and bytes, JIT off, stock luajit" {
   stock_luajit
-  each_seed "luajit" "jit.off()" 0
+  each_seed "luajit" "jit.off()" 0 1 2 3 4 5 6
 }
 
 @test "no event is lost and each is under its line or trace, JIT on, C host" {
-  each_seed "$BUILD/lua-host" "jit.opt.start('hotloop=5')" 1
+  each_seed "$BUILD/lua-host" "jit.opt.start('hotloop=5')" 1 1 2 3 4 5 6
 }
 
 @test "no event is lost, each under its line or trace, JIT on, stock luajit" {
   stock_luajit
-  each_seed "luajit" "jit.opt.start('hotloop=5')" 1
+  each_seed "luajit" "jit.opt.start('hotloop=5')" 1 1 2 3 4 5 6
 }
 
 @test "the totals equal those of an independent counting allocator" {
