@@ -7,7 +7,8 @@
  * Stands in for the functions of LuaJIT that open libraries and, when a VM
  * has opened its own, has ljmemprof.so attach to it; environment.h tells what
  * happens from there on. ljmemprof.so is taken from this library's directory,
- * or is the file MEMPROF_LIB.
+ * or is the file MEMPROF_LIB; ljmemprof-private.so serves a LuaJIT that was
+ * loaded RTLD_LOCAL or stands behind another Lua.
  *
  * It is loaded into every child of the program, too, be it a shell: it links
  * to libc only, and does nothing without MEMPROF_OUT. The LuaJIT that is
@@ -23,6 +24,7 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +38,9 @@ struct lua_State;
 /* MEMPROF_OUT was set when the process started. */
 static bool wanted;
 /* ljmemprof.so, to be loaded with the first VM. */
-static char module_path[PATH_MAX];
+static char module_path[PATH_MAX + 32];
+/* The same, for a LuaJIT that is not visible to all: see lua_private.c. */
+static char private_path[PATH_MAX + 32];
 
 /*
  * More than 0 while this thread is in one of our functions: those that the
@@ -150,50 +154,61 @@ static const struct link_map *lua_of(const void *function)
 	return object_of(pcall ? pcall : dlsym(RTLD_DEFAULT, "lua_pcall"));
 }
 
-/*
- * The module's Lua functions come from what is visible to all. Makes that be
- * the library of the function that was called, or says why not.
- */
-static bool make_visible(const void *function)
+/* LuaJIT's library, or NULL and a line that says what it is. */
+static const struct link_map *luajit_of(const void *function)
 {
 	const struct link_map *library = lua_of(function);
-	const void *visible;
+	if (symbol_in(library, "luaJIT_setmode"))
+		return library;
+	say_once("this Lua is not LuaJIT: ", library ? library->l_name : "");
+	return NULL;
+}
+
+/* Do the module's calls of Lua reach this library by the linker's rule? */
+static bool is_visible(const struct link_map *library)
+{
+	return object_of(dlsym(RTLD_DEFAULT, "lua_pcall")) == library;
+}
+
+/* Leads the private module to its LuaJIT. */
+static bool bind_private(void *module, const struct link_map *library)
+{
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	const char *(*bind)(void *);
+	const char *lack = NULL;
 	void *handle;
-	if (!symbol_in(library, "luaJIT_setmode")) {
-		say_once("this Lua is not LuaJIT: ",
-			 library ? library->l_name : "");
-		return false;
-	}
-	visible = dlsym(RTLD_DEFAULT, "lua_pcall");
-	if (!visible) {
-		handle = handle_of(library, RTLD_GLOBAL);
-		visible = dlsym(RTLD_DEFAULT, "lua_pcall");
-		if (handle)
-			dlclose(handle);
-	}
-	if (visible && object_of(visible) == library)
-		return true;
-	say_once("another Lua of this program hides its LuaJIT: ",
-		 library ? library->l_name : "");
-	return false;
+	*(void **)&bind = dlsym(module, "ljmemprof_bind");
+	if (!bind)
+		return true; /* MEMPROF_LIB, and it has found its own way */
+	handle = handle_of(library, 0); /* not closed: it must stay */
+	pthread_mutex_lock(&mutex);
+	lack = handle ? bind(handle) : "it cannot be opened";
+	pthread_mutex_unlock(&mutex);
+	if (lack)
+		say_once("the program's LuaJIT: ", lack);
+	return !lack;
 }
 
 static void attach(struct lua_State *L, const void *function)
 {
 	void (*attach_module)(struct lua_State *);
+	const struct link_map *library = luajit_of(function);
+	const char *path = module_path;
 	void *module;
-	if (!make_visible(function))
+	if (!library)
 		return;
-	module = dlopen(module_path, RTLD_NOW | RTLD_NODELETE);
+	if (!is_visible(library))
+		path = private_path;
+	module = dlopen(path, RTLD_NOW | RTLD_NODELETE);
 	if (!module) {
 		say_once("", dlerror());
 		return;
 	}
 	*(void **)&attach_module = dlsym(module, "ljmemprof_attach");
-	if (attach_module)
+	if (!attach_module)
+		say_once(path, " has no ljmemprof_attach");
+	else if (path == module_path || bind_private(module, library))
 		attach_module(L);
-	else
-		say_once(module_path, " has no ljmemprof_attach");
 	dlclose(module); /* it stays */
 }
 
@@ -249,26 +264,37 @@ static bool linked_statically(void)
 	return map && !map->l_name[0];
 }
 
-static __attribute__((constructor)) void prepare(void)
+/* Full names: the program may change its directory. */
+static bool find_modules(void)
 {
-	const char *out = getenv("MEMPROF_OUT"), *lib = getenv("MEMPROF_LIB");
+	const char *lib = getenv("MEMPROF_LIB");
 	char full[PATH_MAX], *slash;
 	Dl_info self;
-	if (!out || !*out)
-		return;
-	/* Full names: the program may change its directory. */
 	if (lib && *lib) {
 		if (!realpath(lib, module_path))
 			snprintf(module_path, sizeof module_path, "%s", lib);
-	} else if (dladdr(&wanted, &self) && realpath(self.dli_fname, full) &&
-		   (slash = strrchr(full, '/'))) {
-		*slash = 0;
-		if (snprintf(module_path, sizeof module_path, "%s/ljmemprof.so",
-			     full) >= (int)sizeof module_path)
-			return;
+		memcpy(private_path, module_path, sizeof private_path);
+		return true;
 	}
-	wanted = true;
-	if (linked_statically())
+	if (!dladdr(&wanted, &self) || !realpath(self.dli_fname, full) ||
+	    !(slash = strrchr(full, '/')))
+		return false;
+	*slash = 0;
+	snprintf(module_path, sizeof module_path, "%s/ljmemprof.so", full);
+	snprintf(private_path, sizeof private_path, "%s/ljmemprof-private.so",
+		 full);
+	return true;
+}
+
+static __attribute__((constructor)) void prepare(void)
+{
+	const char *out = getenv("MEMPROF_OUT");
+	if (!out || !*out)
+		return;
+	wanted = find_modules();
+	if (!wanted)
+		say_once("its own directory was not found", "");
+	else if (linked_statically())
 		say_once("LuaJIT is linked into this program and cannot be "
 			 "preloaded; try LUA_INIT='require \"ljmemprof\"'",
 			 "");

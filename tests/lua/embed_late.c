@@ -5,8 +5,10 @@
  *   embed-late dlsym LIBRARY SCRIPT        LuaJIT itself, each function by
  *                                          dlsym(), as editors do it
  *
- * The library is RTLD_LOCAL in both cases.
+ * The library is RTLD_LOCAL in both cases, and must be so in the end: what is
+ * visible to all changes what later libraries bind to.
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +57,7 @@ static int run_script(void *library, const char *script)
 
 int main(int argc, char **argv)
 {
+	int failed;
 	void *library =
 		argc > 3 ? dlopen(argv[2], RTLD_NOW | RTLD_LOCAL) : NULL;
 	if (!library) {
@@ -63,6 +66,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (!strcmp(argv[1], "plugin"))
-		return run_plugin(library, argc - 2, argv + 2);
-	return run_script(library, argv[3]);
+		failed = run_plugin(library, argc - 2, argv + 2);
+	else
+		failed = run_script(library, argv[3]);
+	if (dlsym(RTLD_DEFAULT, "lua_pcall")) {
+		fprintf(stderr, "embed-late: LuaJIT has become visible\n");
+		failed = 1;
+	}
+	return failed;
 }
