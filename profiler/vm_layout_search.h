@@ -20,7 +20,8 @@ struct search {
 	char *error;
 	size_t error_size;
 	struct vm_traces traces; /* what the trial learnt of helpers */
-	int exact, inexact;	 /* events of compiled code in the trial */
+	int exact, inexact;	 /* calls of compiled code in the trial */
+	uintptr_t last_call;	 /* the one before */
 };
 
 typedef bool layout_fits_fn(const struct search *s, int offset);

@@ -382,7 +382,7 @@ static void watch_trace_trial(void *arg, struct probe *probe)
 {
 	struct search *s = arg;
 	const struct vm_layout *y = &s->y;
-	uintptr_t global = (uintptr_t)probe->global, trace, proto;
+	uintptr_t global = (uintptr_t)probe->global, trace, proto, ra;
 	struct vm_place place;
 	uint32_t line;
 	vm_place(y, y->gc64, global, &place);
@@ -390,9 +390,12 @@ static void watch_trace_trial(void *arg, struct probe *probe)
 		return;
 	trace = vm_ref(y->gc64, vm_u64(global + (unsigned)y->g_trace) +
 					(unsigned)s->ref * place.trace);
-	if (!vm_traces_line(&s->traces, y, trace, place.trace,
-			    vm_return_address(y, y->gc64, global, trace),
-			    &proto, &line)) {
+	ra = vm_return_address(y, y->gc64, global, trace);
+	if (ra == s->last_call)
+		return; /* the same line once more: it takes time only */
+	s->last_call = ra;
+	if (!vm_traces_line(&s->traces, y, trace, place.trace, ra, &proto,
+			    &line)) {
 		s->inexact++;
 		return;
 	}
@@ -407,8 +410,8 @@ static void record_trace_trial(void *arg, struct probe *probe, lua_State *L)
 	vm_traces_record(&s->traces, &s->y, (uintptr_t)probe->global, L);
 }
 
-/* Of a good thousand events of compiled code. */
-#define TRACE_TRIAL_EXACT_MIN 300
+/* Of some hundred calls of compiled code. */
+#define TRACE_TRIAL_EXACT_MIN 40
 
 static bool hold_trace_trial(struct search *s)
 {
