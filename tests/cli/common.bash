@@ -68,3 +68,12 @@ only() {
   left=$(ls -A | grep -vxE 'app|hostile|cut' | tr '\n' ' ')
   [ "$left" = "${*:+$* }" ] || wrong "left behind: $left, wanted $*"
 }
+
+# The text of a stream with more events than a pipe holds.
+many() {
+  awk 'BEGIN {
+    print "ljs 3\nljm 3"
+    for (i = 1; i <= 20000; i++) printf "alloc int 0x%x 32\n", i * 16
+    print "end"
+  }'
+}

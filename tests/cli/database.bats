@@ -246,13 +246,6 @@ ingest without --summary" db -q $query
   only copy db long
 }
 
-# The text of a stream with many events.
-many() {
-  printf 'ljs 3\nljm 3\n'
-  for i in {1..20000}; do printf 'alloc int 0x%x 32\n' $((i * 16)); done
-  echo end
-}
-
 # Starts memparse - -o db on a pipe that stays open, and waits for the file.
 start() {
   mkfifo pipe
