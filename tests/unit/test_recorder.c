@@ -155,8 +155,7 @@ static void test_prototypes_are_forgotten_when_freed(void **state)
 			known[k] = true;
 			assert_true(symbols_may_be_watched(&s, proto));
 		} else {
-			assert_int_equal(symbols_forget(&s, proto),
-					 known[k]);
+			assert_int_equal(symbols_forget(&s, proto), known[k]);
 			known[k] = false;
 		}
 		wbuf_flush(&w);
