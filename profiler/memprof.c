@@ -257,6 +257,7 @@ static void make_recorder(lua_State *L)
 
 static int attach_protected(lua_State *L)
 {
+	bool trace_numbers = wants_trace_numbers(L); /* no options: so told */
 	struct recorder *r;
 	struct vm_layout layout;
 	char message[320];
@@ -265,6 +266,8 @@ static int attach_protected(lua_State *L)
 	if (!r)
 		return 0;
 	hear_traces(L, r);
+	if (!r->running)
+		r->trace_numbers = trace_numbers;
 	if (get_verified_layout(L, &layout, message, sizeof message))
 		recorder_attach(r, L, &layout);
 	else

@@ -245,6 +245,13 @@ LUA
   leaks env.bin
 }
 
+@test "MEMPROF_TRACE holds for what the environment starts" {
+  echo 'keep = {} jit.opt.start("hotloop=3")
+for i = 1, 1000 do keep[i] = {} end' > trace.lua
+  MEMPROF_TRACE=number OUT=t.bin preloaded "$BUILD/embed" trace.lua
+  holds t.bin "TRACE [1] started at @trace.lua:2"
+}
+
 @test "require honours the environment where nothing can be preloaded" {
   stock_luajit
   keeping > keep.lua
