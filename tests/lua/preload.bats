@@ -267,3 +267,34 @@ for i = 1, 1000 do keep[i] = {} end' > trace.lua
   [ "$status" = 0 ] && [ "${#lines[@]}" = 1 ]
   [[ "$output" == "ljmemprof: LuaJIT is linked into this program"* ]]
 }
+
+@test "threads, forks and signals at once leave whole streams" {
+  cat > all.lua <<'LUA'
+require "ljmemprof"
+local ffi = require "ffi"
+ffi.cdef [[typedef struct { long s, us; } tv;
+  int setitimer(int, tv *, tv *);]]
+ffi.C.setitimer(0, ffi.new("tv[2]", {{0, 2000}, {0, 2000}}), nil) -- ALRM
+assert(host.thread_vms(4, [[
+  local ffi = require "ffi"
+  ffi.cdef "int fork(void); int waitpid(int, int *, int);"
+  require "ljmemprof"
+  local keep = {}
+  for i = 1, 100000 do
+    keep[i % 1000] = {i}
+    if i % 25000 == 0 then
+      local pid = ffi.C.fork()
+      if pid == 0 then
+        for j = 1, 1000 do keep[j] = {j} end
+        os.exit(0)
+      end
+      ffi.C.waitpid(pid, nil, 0)
+    end
+  end
+]]))
+LUA
+  ASAN_OPTIONS=detect_leaks=0 MEMPROF_OUT=all-%p.bin.zst MEMPROF_SIGNAL=ALRM \
+    MEMPROF_AUTOSTART=1 "$BUILD/lua-host" all.lua
+  [ "$(ls all-* | wc -l)" -ge 10 ]
+  for stream in all-*; do leaks "$stream" > /dev/null; done
+}
