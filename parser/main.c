@@ -5,11 +5,13 @@
  *
  *	source.c	a file, a pipe, zstd by its content -> bytes
  *	decode.c	bytes -> events, every version of the format, no I/O;
- *			the grammar is in ../profiler/ljm_format.h
- *	model.c		events -> who owns which block, what every site did:
- *			live.c the blocks, symtab.c and addrmap.c the symbols,
- *			names.c their texts, site.c and site_print.c the
- *			sites, samples.c the heap over time
+ *			leb128.h their integers; the grammar is in
+ *			../profiler/ljm_format.h
+ *	model.c		events -> whose they are: symtab.c and addrmap.c the
+ *			symbols, names.c their texts, site.c and site_print.c
+ *			the sites
+ *	replay.c	what they do: live.c the blocks, samples.c the heap
+ *			over time; replayer.c does it on a second thread
  *	ingest.c	joins these three, and words how a stream ended
  *
  * From there to people:

@@ -6,8 +6,9 @@
 #
 # is run as "cmake --build DIR --target bench-parse", which sets BENCH_BIN, the
 # folder of the programs. The streams are made below BENCH_DIR (a temporary
-# folder, about 2 GB with the databases) and removed. Prints medians, and the
-# spread as the lowest and the highest. Nothing is asserted.
+# folder, about 2 GB with the databases) and removed; BENCH_KINDS says which.
+# Prints medians, and the spread as the lowest and the highest. Nothing is
+# asserted.
 set -eu
 
 ROUNDS=${1:-5}
@@ -117,7 +118,7 @@ measure_start() {
 	show small "--leak-only" 900 15000 sqlite3
 }
 
-for kind in churn alive sites symbols; do
+for kind in ${BENCH_KINDS-churn alive sites symbols}; do
 	"$BENCH_BIN/bench-stream" "$kind" "$MILLIONS" >"$DIR/$kind.ljm"
 	measure "$kind" "${MILLIONS}000000"
 	[ "$kind" != churn ] || measure_rows "$kind" "${MILLIONS}000000"
