@@ -24,7 +24,7 @@ struct store {
 	int lock;
 
 	int64_t first_profile, last_profile;	     /* stored so far */
-	int64_t profile_id, first_chunk, first_site; /* next free numbers */
+	int64_t profile_id, first_name, first_site; /* next free numbers */
 	int64_t first_allocation, first_live, next_allocation;
 	uint64_t event_base; /* events of the streams before this one */
 	uint64_t begun_base; /* bytes begun in them */
@@ -69,7 +69,7 @@ void store_rows_close(struct store *s);
  */
 char *store_printable(const char *bytes, size_t size);
 
-/* Writes chunks, sites and overrides of the profile at hand. */
+/* Writes names, sites and overrides of the profile at hand. */
 bool store_sites(struct store *s, const struct model *m);
 
 #endif

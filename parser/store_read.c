@@ -201,47 +201,57 @@ static bool has(sqlite3_stmt *stmt, int column)
 /* The columns of SELECT_SITES before the figures. */
 enum {
 	SITE_ID,
-	SITE_KIND,
+	SITE_IS_TRACE,
 	SITE_LINE,
-	SITE_SYMBOL,
-	SITE_SYMBOL_RAW,
 	SITE_ADDRESS,
 	SITE_TRACE,
-	SITE_CHUNK,
-	SITE_CHUNK_RAW,
+	SITE_NAME_ID,
+	SITE_IS_SYMBOL,
+	SITE_TEXT,
+	SITE_RAW,
 	SITE_FIGURES,
 };
 
 #define SELECT_SITES                                                           \
-	"SELECT site_id, kind, line, symbol, symbol_raw, address, "            \
-	"trace_number, c.text, c.raw" STORE_FIGURE_NAMES                       \
+	"SELECT site_id, kind = 'trace', line, address, trace_number, "        \
+	"s.name_id, n.is_symbol, n.text, n.raw" STORE_FIGURE_NAMES             \
 	", first_event, last_event "                                           \
-	"FROM site_data AS s LEFT JOIN chunk_data AS c USING (chunk_id) "      \
+	"FROM site_data AS s LEFT JOIN name_data AS n USING (name_id) "        \
 	"WHERE s.profile_id = ? ORDER BY site_id"
 
-static void read_place(sqlite3_stmt *stmt, struct model_site *site)
+/* The name of the site before, as the model keeps it. */
+struct last_name {
+	int64_t id;
+	struct model_name name;
+};
+
+static void read_place(sqlite3_stmt *stmt, struct model_site *site,
+		       const struct last_name *last)
 {
 	enum model_site_kind kind = MODEL_SITE_INTERNAL;
 
-	if (has(stmt, SITE_CHUNK))
-		kind = MODEL_SITE_LUA;
-	else if (has(stmt, SITE_SYMBOL))
-		kind = MODEL_SITE_C;
+	if (has(stmt, SITE_NAME_ID))
+		kind = sqlite3_column_int(stmt, SITE_IS_SYMBOL) != 0
+			       ? MODEL_SITE_C
+			       : MODEL_SITE_LUA;
 	else if (sqlite3_column_int64(stmt, SITE_ADDRESS) != 0)
 		kind = MODEL_SITE_C_UNKNOWN;
-	if (kind == MODEL_SITE_LUA)
-		site->name = column_name(stmt, SITE_CHUNK, SITE_CHUNK_RAW);
-	if (kind == MODEL_SITE_C)
-		site->name = column_name(stmt, SITE_SYMBOL, SITE_SYMBOL_RAW);
+	/* Reading a text anew for each of its lines takes time if it is long.
+	 */
+	if (kind == MODEL_SITE_LUA || kind == MODEL_SITE_C)
+		site->name =
+			sqlite3_column_int64(stmt, SITE_NAME_ID) == last->id
+				? last->name
+				: column_name(stmt, SITE_TEXT, SITE_RAW);
 	site->line = (uint64_t)sqlite3_column_int64(stmt, SITE_LINE);
 	site->address = (uint64_t)sqlite3_column_int64(stmt, SITE_ADDRESS);
 	site->kind = kind;
-	if (!has(stmt, SITE_TRACE))
+	if (!sqlite3_column_int(stmt, SITE_IS_TRACE))
 		return;
 	site->kind = MODEL_SITE_TRACE;
 	site->trace_number = (uint64_t)sqlite3_column_int64(stmt, SITE_TRACE);
 	site->trace_has_start =
-		has(stmt, SITE_CHUNK) || has(stmt, SITE_ADDRESS);
+		has(stmt, SITE_NAME_ID) || has(stmt, SITE_ADDRESS);
 	site->start_kind = kind;
 }
 
@@ -305,6 +315,7 @@ static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
 		       struct known_sites *known)
 {
 	sqlite3_stmt *stmt = NULL;
+	struct last_name last = {0, {NULL, 0, 0}};
 	int result = SQLITE_DONE;
 	bool ok = ask(r, &stmt, SELECT_SITES, id);
 
@@ -312,13 +323,17 @@ static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
 		struct model_site site = {0};
 		uint32_t index;
 
-		read_place(stmt, &site);
+		read_place(stmt, &site, &last);
 		read_figures(stmt, &site.figures);
 		index = model_add_site(m, &site);
 		if (index == MODEL_NO_SITE ||
 		    !note_site(known, sqlite3_column_int64(stmt, SITE_ID),
-			       index))
+			       index)) {
 			ok = no_memory(r);
+		} else if (has(stmt, SITE_NAME_ID)) {
+			last.id = sqlite3_column_int64(stmt, SITE_NAME_ID);
+			last.name = model_site(m, index)->name;
+		}
 	}
 	return finish(r, stmt, ok, result);
 }
@@ -332,7 +347,7 @@ static bool read_aliases(struct store_reader *r, int64_t id, struct model *m)
 	sqlite3_stmt *stmt = NULL;
 	int result = SQLITE_DONE;
 	bool ok = ask(r, &stmt,
-		      "SELECT text, raw FROM chunk_data WHERE profile_id = ? "
+		      "SELECT text, raw FROM name_data WHERE profile_id = ? "
 		      "AND alias IS NOT NULL ORDER BY alias",
 		      id);
 

@@ -124,7 +124,7 @@ bool store_begin(struct store *s)
 {
 	s->event_base = s->begun_base = 0;
 	s->first_live = 0;
-	s->first_chunk = next_number(s, NEXT("chunk_data", "chunk_id"));
+	s->first_name = next_number(s, NEXT("name_data", "name_id"));
 	s->first_site = next_number(s, NEXT("site_data", "site_id"));
 	s->first_allocation =
 		next_number(s, NEXT("allocation_data", "allocation_id"));
@@ -134,7 +134,7 @@ bool store_begin(struct store *s)
 		s, "SELECT max((SELECT coalesce(max(profile_id), 0) FROM "
 		   "profile_data), coalesce((SELECT seq FROM sqlite_sequence "
 		   "WHERE name = 'profile_data'), 0)) + 1");
-	return s->first_chunk != 0 && s->first_site != 0 &&
+	return s->first_name != 0 && s->first_site != 0 &&
 	       s->first_allocation != 0 && s->profile_id != 0;
 }
 

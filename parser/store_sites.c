@@ -1,8 +1,9 @@
 /*
- * store_sites.c - the rows of sites, of the chunks they are in, of overrides.
+ * store_sites.c - the rows of sites, of their names, of overrides.
  */
 #include "store_private.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,17 +11,6 @@
 #include "store_columns.h"
 
 /* ---- names */
-
-/* A malloc'ed print of the site, or NULL; sqlite3_free() it. */
-static char *print_site(const struct model_site *site)
-{
-	const size_t size = model_site_print(site, NULL, 0) + 1;
-	char *const text = sqlite3_malloc64(size);
-
-	if (text != NULL)
-		model_site_print(site, text, size);
-	return text;
-}
 
 /* As store_printable(), without a terminator; *length is what it took. */
 static void print_bytes(const char *bytes, size_t size, char *out, size_t room,
@@ -84,107 +74,43 @@ static void bind_raw(struct binder *b, const char *text,
 		bind_blob(b, name->text, name->size);
 }
 
-/* ---- chunks */
+/* ---- names, each once */
 
-/* A name to store as a chunk, and who asks for its number. */
-struct chunk_use {
+/* Of a longer one the views leave out the middle. */
+#define SHORT_MAX (64u << 10)
+#define ELLIPSIS  "…"
+
+/* A name, known by where the model has its text, as a chunk or as a symbol. */
+struct name_use {
 	const struct model_name *name;
-	uint32_t site; /* MODEL_NO_SITE: only the list of aliases */
+	bool is_symbol;
+	int64_t id; /* 0: not stored yet */
 };
+
+/* What a profile's names are, in an order that a search can use. */
+struct name_uses {
+	struct name_use *list;
+	size_t count;
+	int64_t next; /* the next free number */
+	struct binder binder;
+};
+
+/* Where a site is, or where a trace starts. */
+static enum model_site_kind place_of(const struct model_site *site)
+{
+	if (site->kind != MODEL_SITE_TRACE)
+		return site->kind;
+	return site->trace_has_start ? site->start_kind : MODEL_SITE_INTERNAL;
+}
 
 static bool is_in_chunk(const struct model_site *site)
 {
-	return site->kind == MODEL_SITE_LUA ||
-	       (site->kind == MODEL_SITE_TRACE && site->trace_has_start &&
-		site->start_kind == MODEL_SITE_LUA);
+	return place_of(site) == MODEL_SITE_LUA;
 }
-
-static int compare_names(const struct model_name *a, const struct model_name *b)
-{
-	if (a->text == b->text && a->size == b->size)
-		return 0;
-	if (a->size != b->size)
-		return a->size < b->size ? -1 : 1;
-	return a->size == 0 ? 0 : memcmp(a->text, b->text, a->size);
-}
-
-static int compare_uses(const void *left, const void *right)
-{
-	const struct chunk_use *const a = left, *const b = right;
-	const struct model_name *const x = a->name, *const y = b->name;
-
-	/* Aliases in the order of their numbers, before all others. */
-	if (x->alias != y->alias)
-		return x->alias - 1 < y->alias - 1 ? -1 : 1;
-	return compare_names(x, y);
-}
-
-static size_t list_uses(const struct model *m, struct chunk_use *uses)
-{
-	const size_t aliases = model_alias_count(m);
-	const uint32_t sites = (uint32_t)model_site_count(m);
-	size_t count = 0;
-
-	for (size_t i = 0; i < aliases; i++)
-		uses[count++] =
-			(struct chunk_use){model_alias(m, i), MODEL_NO_SITE};
-	for (uint32_t i = 0; i < sites; i++)
-		if (is_in_chunk(model_site(m, i)))
-			uses[count++] =
-				(struct chunk_use){&model_site(m, i)->name, i};
-	qsort(uses, count, sizeof(*uses), compare_uses);
-	return count;
-}
-
-static bool insert_chunk(struct store *s, struct binder *b, int64_t id,
-			 const struct model_name *name)
-{
-	char *const text = name->alias != 0
-				   ? printable_lines(name->text, name->size)
-				   : store_printable(name->text, name->size);
-	bool ok;
-
-	if (text == NULL)
-		return store_fail_sqlite(s, SQLITE_NOMEM);
-	bind_int(b, (uint64_t)id);
-	bind_int(b, (uint64_t)s->profile_id);
-	bind_int_or_null(b, name->alias);
-	bind_text(b, text);
-	bind_raw(b, text, name);
-	ok = store_insert(s, b);
-	sqlite3_free(text);
-	return ok;
-}
-
-/* Stores the chunks; chunks[site] is the number of each site's. */
-static bool insert_chunks(struct store *s, const struct model *m,
-			  struct chunk_use *uses, int64_t *chunks)
-{
-	const size_t count = list_uses(m, uses);
-	struct binder b = {NULL, 0, SQLITE_OK};
-	int64_t next = s->first_chunk;
-	bool ok = store_prepare(s, &b.stmt,
-				"INSERT INTO chunk_data (chunk_id, profile_id, "
-				"alias, text, raw) VALUES (?, ?, ?, ?, ?)");
-
-	for (size_t i = 0; ok && i < count; i++) {
-		if (i == 0 ||
-		    compare_names(uses[i].name, uses[i - 1].name) != 0)
-			ok = insert_chunk(s, &b, next++, uses[i].name);
-		if (uses[i].site != MODEL_NO_SITE)
-			chunks[uses[i].site] = next - 1;
-	}
-	sqlite3_finalize(b.stmt);
-	return ok;
-}
-
-/* ---- sites */
 
 static bool has_symbol(const struct model_site *site)
 {
-	return site->kind == MODEL_SITE_C ||
-	       (site->kind == MODEL_SITE_TRACE && site->trace_has_start &&
-		site->start_kind == MODEL_SITE_C);
+	return place_of(site) == MODEL_SITE_C;
 }
 
 /* A trace that starts nowhere known, as INTERNAL, has the address 0. */
@@ -195,19 +121,123 @@ static bool has_address(const struct model_site *site)
 		!is_in_chunk(site));
 }
 
-static void bind_symbol(struct binder *b, const char *symbol,
-			const struct model_site *site)
+/* The model keeps each text once: its address tells it from others. */
+static int compare_uses(const void *left, const void *right)
 {
-	bind_text(b, symbol);
-	if (symbol == NULL)
-		bind_null(b);
-	else
-		bind_raw(b, symbol, &site->name);
-	if (has_address(site))
-		bind_int(b, site->address);
-	else
-		bind_null(b);
+	const struct name_use *const a = left, *const b = right;
+	const uintptr_t x = (uintptr_t)a->name->text;
+	const uintptr_t y = (uintptr_t)b->name->text;
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	return a->is_symbol - b->is_symbol;
 }
+
+static void list_uses(const struct model *m, struct name_uses *uses)
+{
+	const size_t aliases = model_alias_count(m);
+	const uint32_t sites = (uint32_t)model_site_count(m);
+	size_t count = 0;
+
+	for (size_t i = 0; i < aliases; i++)
+		uses->list[count++] =
+			(struct name_use){model_alias(m, i), false, 0};
+	for (uint32_t i = 0; i < sites; i++) {
+		const struct model_site *const site = model_site(m, i);
+
+		if (is_in_chunk(site) || has_symbol(site))
+			uses->list[count++] = (struct name_use){
+				&site->name, has_symbol(site), 0};
+	}
+	qsort(uses->list, count, sizeof(*uses->list), compare_uses);
+	for (size_t i = 0; i < count; i++)
+		if (uses->count == 0 ||
+		    compare_uses(&uses->list[uses->count - 1],
+				 &uses->list[i]) != 0)
+			uses->list[uses->count++] = uses->list[i];
+}
+
+static bool is_continuation(char byte)
+{
+	return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Makes *text short if it is too long, else NULL. False without memory. */
+static bool shorten(const char *text, char **out)
+{
+	const size_t size = strlen(text);
+	size_t head = SHORT_MAX / 2, tail = size - SHORT_MAX / 2;
+
+	*out = NULL;
+	if (size <= SHORT_MAX)
+		return true;
+	while (is_continuation(text[head]))
+		head--;
+	while (is_continuation(text[tail]))
+		tail++;
+	*out = sqlite3_mprintf("%.*s" ELLIPSIS "%s", (int)head, text,
+			       text + tail);
+	return *out != NULL;
+}
+
+static bool insert_name(struct store *s, struct name_uses *uses,
+			struct name_use *use)
+{
+	const struct model_name *const name = use->name;
+	struct binder *const b = &uses->binder;
+	char *const text = name->alias != 0
+				   ? printable_lines(name->text, name->size)
+				   : store_printable(name->text, name->size);
+	char *text_short = NULL;
+	bool ok;
+
+	if (text == NULL || (name->alias == 0 && !shorten(text, &text_short))) {
+		sqlite3_free(text);
+		return store_fail_sqlite(s, SQLITE_NOMEM);
+	}
+	use->id = uses->next++;
+	bind_int(b, (uint64_t)use->id);
+	bind_int(b, (uint64_t)s->profile_id);
+	bind_int(b, use->is_symbol);
+	bind_int_or_null(b, name->alias);
+	bind_text(b, text_short);
+	bind_text(b, text);
+	bind_raw(b, text, name);
+	ok = store_insert(s, b);
+	sqlite3_free(text_short);
+	sqlite3_free(text);
+	return ok;
+}
+
+/* Finds a name's number; stores it when it comes for the first time. */
+static bool find_name(struct store *s, struct name_uses *uses,
+		      const struct model_name *name, bool is_symbol,
+		      int64_t *id)
+{
+	const struct name_use key = {name, is_symbol, 0};
+	struct name_use *const use = bsearch(&key, uses->list, uses->count,
+					     sizeof(key), compare_uses);
+
+	if (use->id == 0 && !insert_name(s, uses, use))
+		return false;
+	*id = use->id;
+	return true;
+}
+
+/* Texts with aliases come first, in the order of their numbers. */
+static bool insert_aliases(struct store *s, const struct model *m,
+			   struct name_uses *uses)
+{
+	const size_t count = model_alias_count(m);
+	int64_t id;
+
+	for (size_t i = 0; i < count; i++)
+		if (!find_name(s, uses, model_alias(m, i), false, &id))
+			return false;
+	return true;
+}
+
+/* ---- sites */
 
 static void bind_figures(struct binder *b, const struct model_figures *f)
 {
@@ -218,57 +248,51 @@ static void bind_figures(struct binder *b, const struct model_figures *f)
 	bind_int_or_null(b, f->last_event);
 }
 
+static void bind_if(struct binder *b, bool is, uint64_t value)
+{
+	if (is)
+		bind_int(b, value);
+	else
+		bind_null(b);
+}
+
 static bool insert_site(struct store *s, struct binder *b, uint32_t index,
-			const struct model_site *site, int64_t chunk)
+			const struct model_site *site, int64_t name)
 {
 	static const char *const kinds[] = STORE_KINDS;
-	char *const name = print_site(site);
-	char *const symbol = has_symbol(site) ? store_printable(site->name.text,
-								site->name.size)
-					      : NULL;
-	bool ok = false;
 
 	bind_int(b, (uint64_t)s->first_site + index);
 	bind_int(b, (uint64_t)s->profile_id);
-	bind_text(b, name);
 	bind_text(b, kinds[site->kind]);
-	if (is_in_chunk(site)) {
-		bind_int(b, (uint64_t)chunk);
-		bind_int(b, site->line);
-	} else {
-		bind_null(b);
-		bind_null(b);
-	}
-	bind_symbol(b, symbol, site);
-	if (site->kind == MODEL_SITE_TRACE)
-		bind_int(b, site->trace_number);
-	else
-		bind_null(b);
+	bind_int_or_null(b, (uint64_t)name);
+	bind_if(b, is_in_chunk(site), site->line);
+	bind_if(b, has_address(site), site->address);
+	bind_if(b, site->kind == MODEL_SITE_TRACE, site->trace_number);
 	bind_figures(b, &site->figures);
-	if (name == NULL || (symbol == NULL && has_symbol(site)))
-		store_fail_sqlite(s, SQLITE_NOMEM);
-	else
-		ok = store_insert(s, b);
-	sqlite3_free(name);
-	sqlite3_free(symbol);
-	return ok;
+	return store_insert(s, b);
 }
 
 static bool insert_sites(struct store *s, const struct model *m,
-			 const int64_t *chunks)
+			 struct name_uses *uses)
 {
 	const uint32_t count = (uint32_t)model_site_count(m);
 	struct binder b = {NULL, 0, SQLITE_OK};
 	bool ok = store_prepare(
 		s, &b.stmt,
-		"INSERT INTO site_data (site_id, profile_id, name, kind, "
-		"chunk_id, line, symbol, symbol_raw, address, "
-		"trace_number" STORE_FIGURE_NAMES ", first_event, last_event) "
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS
-		", ?, ?)");
+		"INSERT INTO site_data (site_id, profile_id, kind, name_id, "
+		"line, address, trace_number" STORE_FIGURE_NAMES
+		", first_event, last_event) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS ", ?, ?)");
 
-	for (uint32_t i = 0; ok && i < count; i++)
-		ok = insert_site(s, &b, i, model_site(m, i), chunks[i]);
+	for (uint32_t i = 0; ok && i < count; i++) {
+		const struct model_site *const site = model_site(m, i);
+		int64_t name = 0;
+
+		if (is_in_chunk(site) || has_symbol(site))
+			ok = find_name(s, uses, &site->name, has_symbol(site),
+				       &name);
+		ok = ok && insert_site(s, &b, i, site, name);
+	}
 	sqlite3_finalize(b.stmt);
 	return ok;
 }
@@ -302,18 +326,24 @@ static bool insert_overrides(struct store *s, const struct model *m)
 
 bool store_sites(struct store *s, const struct model *m)
 {
-	const size_t sites = model_site_count(m);
-	struct chunk_use *const uses =
-		calloc(sites + model_alias_count(m) + 1, sizeof(*uses));
-	int64_t *const chunks = calloc(sites + 1, sizeof(*chunks));
-	bool ok = false;
+	const size_t most = model_site_count(m) + model_alias_count(m);
+	struct name_uses uses = {
+		.list = calloc(most + 1, sizeof(*uses.list)),
+		.next = s->first_name,
+		.binder = {NULL, 0, SQLITE_OK},
+	};
+	bool ok;
 
-	if (uses == NULL || chunks == NULL)
-		store_fail_sqlite(s, SQLITE_NOMEM);
-	else
-		ok = insert_chunks(s, m, uses, chunks) &&
-		     insert_sites(s, m, chunks) && insert_overrides(s, m);
-	free(uses);
-	free(chunks);
+	if (uses.list == NULL)
+		return store_fail_sqlite(s, SQLITE_NOMEM);
+	list_uses(m, &uses);
+	ok = store_prepare(
+		     s, &uses.binder.stmt,
+		     "INSERT INTO name_data (name_id, profile_id, is_symbol, "
+		     "alias, short, text, raw) VALUES (?, ?, ?, ?, ?, ?, ?)") &&
+	     insert_aliases(s, m, &uses) && insert_sites(s, m, &uses) &&
+	     insert_overrides(s, m);
+	sqlite3_finalize(uses.binder.stmt);
+	free(uses.list);
 	return ok;
 }

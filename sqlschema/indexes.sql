@@ -6,8 +6,8 @@
 -- Finds the sites of a profile.
 CREATE INDEX site_by_profile ON site_data (profile_id);
 
--- Finds the chunks of a profile.
-CREATE INDEX chunk_by_profile ON chunk_data (profile_id);
+-- Finds the names of a profile.
+CREATE INDEX name_by_profile ON name_data (profile_id);
 
 -- Finds the life that continues another one, see realloc_chains.
 CREATE INDEX allocation_by_realloc ON allocation_data (realloc_of)

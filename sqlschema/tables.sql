@@ -9,7 +9,7 @@
 -- printf('%#x', address).
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row is one recording that was stored, and what was found in it.
 CREATE TABLE profile_data (
@@ -117,14 +117,19 @@ CREATE TABLE warning_data (
   PRIMARY KEY (profile_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- One row is the name of a chunk of Lua code, or its text if that is the name.
-CREATE TABLE chunk_data (
-  -- The number of the chunk, unique in the database.
-  chunk_id INTEGER PRIMARY KEY,
+-- One row is the name of a chunk of Lua code or of a C function, stored once
+-- for all the sites that bear it.
+CREATE TABLE name_data (
+  -- The number of the name, unique in the database.
+  name_id INTEGER PRIMARY KEY,
   -- The profile it occurs in.
   profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- 1 if it is the name of a C function, 0 if it is that of a chunk.
+  is_symbol INTEGER NOT NULL CHECK (is_symbol IN (0, 1)),
   -- N of function_alias_N for a text of several lines, else NULL.
   alias INTEGER,
+  -- The text with its middle left out if it is longer than 64 KiB, else NULL.
+  short TEXT,
   -- The name in printable UTF-8, other bytes as \xNN, newlines kept.
   text TEXT NOT NULL,
   -- The name's bytes as recorded where text differs from them, else NULL.
@@ -137,19 +142,13 @@ CREATE TABLE site_data (
   site_id INTEGER PRIMARY KEY,
   -- The profile it belongs to.
   profile_id INTEGER NOT NULL REFERENCES profile_data,
-  -- The name as reports print it.
-  name TEXT NOT NULL,
   -- One of internal, lua, c, unknown (an address without a symbol), trace.
   kind TEXT NOT NULL
     CHECK (kind IN ('internal', 'lua', 'c', 'unknown', 'trace')),
-  -- The chunk of a Lua line, or of the line where a trace starts, else NULL.
-  chunk_id INTEGER REFERENCES chunk_data,
+  -- The chunk or C function of the site, or where a trace starts, else NULL.
+  name_id INTEGER REFERENCES name_data,
   -- The line in the chunk, or the line where a trace starts, else NULL.
   line INTEGER,
-  -- The name of the C function in printable UTF-8, else NULL.
-  symbol TEXT,
-  -- The symbol's bytes as recorded where symbol differs from them, else NULL.
-  symbol_raw BLOB,
   -- The address of the C function or of the unknown place, else NULL.
   address INTEGER,
   -- The number of the trace of compiled code, else NULL.

@@ -131,6 +131,8 @@ CREATE VIEW chunk (
   -- The profile it occurs in.
   profile_id,
   -- The name as reports print it, function_alias_N for a text of lines.
+  --
+  -- Of a name longer than 64 KiB the middle is left out.
   name,
   -- The name or text in printable UTF-8, other bytes as \xNN, newlines kept.
   text,
@@ -138,10 +140,14 @@ CREATE VIEW chunk (
   raw
 ) AS
 SELECT
-  chunk_id, profile_id,
-  CASE WHEN alias IS NULL THEN text ELSE 'function_alias_' || alias END,
+  name_id, profile_id,
+  CASE
+    WHEN alias IS NULL THEN coalesce(short, text)
+    ELSE 'function_alias_' || alias
+  END,
   text, raw
-FROM chunk_data;
+FROM name_data
+WHERE is_symbol = 0;
 
 -- One row is a place in the program that prints as one name, in one profile,
 -- with everything it did.
@@ -208,14 +214,36 @@ CREATE VIEW site (
   last_event
 ) AS
 SELECT
-  s.site_id, s.profile_id, s.name, s.kind, c.name, s.line, s.symbol,
+  s.site_id, s.profile_id,
+  CASE
+    WHEN s.kind != 'trace' THEN ''
+    WHEN s.name_id IS NULL AND s.address IS NULL
+      THEN printf('TRACE [%u]', s.trace_number)
+    ELSE printf('TRACE [%u] started at ', s.trace_number)
+  END || CASE
+    WHEN n.is_symbol
+      THEN coalesce(n.short, n.text) || printf(':%#x', s.address)
+    WHEN n.alias THEN printf('function_alias_%u:%u', n.alias, s.line)
+    WHEN s.name_id THEN coalesce(n.short, n.text) || printf(':%u', s.line)
+    WHEN s.kind = 'internal' OR s.address = 0 AND s.kind = 'trace'
+      THEN 'INTERNAL'
+    WHEN s.address IS NOT NULL THEN printf('CFUNC %#x', s.address)
+    ELSE ''
+  END,
+  s.kind,
+  CASE
+    WHEN n.is_symbol THEN NULL
+    WHEN n.alias THEN 'function_alias_' || n.alias
+    ELSE coalesce(n.short, n.text)
+  END,
+  s.line, CASE WHEN n.is_symbol THEN coalesce(n.short, n.text) END,
   s.address, s.trace_number, s.alloc_events, s.alloc_bytes, s.realloc_events,
   s.realloc_new_bytes, s.realloc_old_bytes, s.free_events, s.free_bytes,
   s.earlier_free_events, s.earlier_free_bytes, s.earlier_realloc_events,
   s.earlier_realloc_bytes, s.failed_events, s.failed_bytes, s.born_blocks,
   s.alloc_bytes + s.realloc_new_bytes, s.ended_blocks, s.ended_bytes,
   s.live_blocks, s.live_bytes, s.first_event, s.last_event
-FROM site_data AS s LEFT JOIN chunk AS c ON c.chunk_id = s.chunk_id;
+FROM site_data AS s LEFT JOIN name_data AS n ON n.name_id = s.name_id;
 
 -- One row counts the lives begun by one site that another, or the same, ended.
 CREATE VIEW site_override (

@@ -10,7 +10,7 @@ CONSERVED="SELECT count(*) FROM conservation
   only db
   sql db "PRAGMA integrity_check" ok
   sql db "PRAGMA application_id" $((0x6c6a6d70))
-  sql db "PRAGMA user_version" 1
+  sql db "PRAGMA user_version" 2
   sql db "PRAGMA page_size" 16384
   sql db "$CONSERVED" 0
 }
@@ -47,8 +47,10 @@ CONSERVED="SELECT count(*) FROM conservation
 
 @test "hostile names are stored printable, and as they were" {
   memparse hostile -o db
-  run -0 sqlite3 db "SELECT name, quote(symbol_raw) FROM site_data
-    ORDER BY site_id; SELECT text, quote(raw) FROM chunk ORDER BY chunk_id"
+  run -0 sqlite3 db "SELECT s.name, quote(n.raw)
+    FROM site AS s JOIN site_data USING (site_id) LEFT JOIN name_data AS n
+      ON n.name_id = site_data.name_id AND is_symbol
+    ORDER BY s.site_id; SELECT text, quote(raw) FROM chunk ORDER BY chunk_id"
   snapshot hostile_rows
 }
 
@@ -181,9 +183,9 @@ ingest without --summary" db -q $query
 
 @test "a database of another version" {
   memparse app -o db
-  sqlite3 db "PRAGMA user_version = 2"
+  sqlite3 db "PRAGMA user_version = 3"
   cp db copy
-  again="a database of version 2, this memparse knows version 1: ingest again*"
+  again="a database of version 3, this memparse knows version 2: ingest again*"
   fails 2 "db: $again" app -o db
   fails 2 "db: $again" db
   cmp db copy
