@@ -125,6 +125,50 @@ size_t format_printable(struct format_buffer *b, const char *bytes, size_t size)
 	return width;
 }
 
+/* The bytes that begin in the first columns of a printable text. */
+static size_t bytes_of(const char *text, size_t size, size_t columns,
+		       size_t *width)
+{
+	size_t at = 0, length;
+	uint32_t code;
+
+	for (*width = 0; at < size; at += length) {
+		length =
+			next_char((const uint8_t *)text + at, size - at, &code);
+		if (*width + char_width(code) > columns)
+			break;
+		*width += char_width(code);
+	}
+	return at;
+}
+
+size_t format_shorten(struct format_buffer *b, size_t begin, size_t width,
+		      size_t max)
+{
+	static const char ellipsis[] = "…";
+	const size_t mark = sizeof(ellipsis) - 1, size = b->size - begin;
+	size_t head, head_width, tail, tail_begin, limit;
+
+	if (width <= max)
+		return width;
+	/* It makes room: two narrow characters are shorter than the mark. */
+	format_append(b, ellipsis, mark);
+	if (b->failed)
+		return width;
+	head = bytes_of(b->data + begin, size, max / 2, &head_width);
+	/* A wide character that begins in a column too early is left out. */
+	for (limit = width - (max - 1 - max / 2);; limit++) {
+		tail = bytes_of(b->data + begin, size, limit, &tail_begin);
+		if (tail_begin >= width - (max - 1 - max / 2))
+			break;
+	}
+	memmove(b->data + begin + head + mark, b->data + begin + tail,
+		size - tail);
+	memcpy(b->data + begin + head, ellipsis, mark);
+	b->size = begin + head + mark + size - tail;
+	return head_width + 1 + width - tail_begin;
+}
+
 /* ---- Markdown, CSV */
 
 /* An underscore inside a word means nothing to Markdown. */

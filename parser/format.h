@@ -25,6 +25,13 @@ void format_clear(struct format_buffer *b);
 size_t format_printable(struct format_buffer *b, const char *bytes,
 			size_t size);
 
+/*
+ * Shortens a printable text of that width, the end of the buffer from begin
+ * on, to max columns or one less: with "…" in its middle. Returns its width.
+ */
+size_t format_shorten(struct format_buffer *b, size_t begin, size_t width,
+		      size_t max);
+
 /* Appends a cell's printable form with Markdown's characters escaped. */
 size_t format_markdown(struct format_buffer *b, const char *bytes, size_t size);
 
@@ -43,10 +50,11 @@ enum format_table_kind {
 
 /*
  * A table whose columns are as wide as the cells in its first megabytes;
- * later rows with wider cells stick out, and so does a cell wider than
- * FORMAT_WIDTH_MAX. Memory: 4 MiB, or one row.
+ * later rows with wider cells stick out. A cell wider than FORMAT_WIDTH_MAX
+ * is shortened in text and box; in Markdown it sticks out. Memory: 4 MiB, or
+ * one row.
  */
-#define FORMAT_WIDTH_MAX 160
+#define FORMAT_WIDTH_MAX 200
 struct format_table;
 
 /* A new table, NULL without memory; out is borrowed. */

@@ -206,9 +206,13 @@ void format_table_cell(struct format_table *t, const char *bytes, size_t size,
 		t->text.failed = true;
 		return;
 	}
-	width = t->kind == FORMAT_MARKDOWN
-			? format_markdown(&t->text, bytes, size)
-			: format_printable(&t->text, bytes, size);
+	if (t->kind == FORMAT_MARKDOWN) {
+		width = format_markdown(&t->text, bytes, size);
+	} else {
+		width = format_printable(&t->text, bytes, size);
+		width = format_shorten(&t->text, before, width,
+				       FORMAT_WIDTH_MAX);
+	}
 	t->cells[t->count++] =
 		(struct cell){t->text.size - before, width, number};
 	if (t->count % t->columns == 0 && t->count > t->columns &&

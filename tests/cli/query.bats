@@ -169,6 +169,51 @@ refused() {
   fails 2 "db: a query reports on one database*" app db -q leaks
 }
 
+# times TEXT N: the text, so often.
+times() {
+  local n
+  for ((n = 0; n < $2; n++)); do printf %s "$1"; done
+}
+
+tens() {
+  times 123456789- "$1"
+}
+
+# wide TEXT N: a query for it.
+wide() {
+  echo "SELECT '<$(times "$1" "$2")>' AS a, 1 AS b" > mine.sql
+}
+
+@test "what is wider than 200 columns is shortened, in text and box only" {
+  wide 123456789- 30
+  for format in text box; do
+    works app -q mine.sql -f $format
+    [[ "$output" == *"<$(tens 9)123456789…3456789-$(tens 9)>"* ]] ||
+      wrong "$output"
+  done
+  for format in csv json markdown; do
+    works app -q mine.sql -f $format
+    [[ "$output" == *"<$(tens 30)>"* ]] ||
+      wrong "$output"
+  done
+}
+
+@test "wide characters are shortened by columns" {
+  wide 漢 150
+  works app -q mine.sql
+  half=$(times 漢 49)
+  [[ "${lines[1]}" == "<$half…$half>  1" ]] || wrong "$output"
+}
+
+@test "a cell of 200 columns is whole" {
+  wide x 198
+  works app -q mine.sql
+  [[ "$output" != *…* ]]
+  wide x 199
+  works app -q mine.sql
+  [[ "${#lines[1]}" -eq 203 && "$output" == *x…x* ]] || wrong "$output"
+}
+
 # ---- the SQL itself
 
 @test "a comment of one sentence for every table, view and column" {
