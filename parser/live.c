@@ -9,8 +9,8 @@
 
 /* Small parts grow fast and stay roomy: they are in the cache anyway. */
 #define FIRST_CAP  64u
-#define SMALL_CAP  4096u
-#define SMALL_LOAD 4 /* one in so many slots is used */
+#define SMALL_CAP  16384u
+#define SMALL_LOAD 2 /* one in so many slots is used */
 
 /*
  * Memory that goes back to the system when a part has outgrown it. Where the
