@@ -188,7 +188,7 @@ const char probe_traces_program[] =
 	"      'a[1] = ffi.new(\"uint8_t[?]\", 500)',\n"
 	"      'a[1] = ffi.new(\"uint8_t[?]\", 500 + i)',\n"
 	"      'a[1] = ffi.new(\"struct { int x[40]; }\")',\n"
-	"      'a[1] = ffi.string(str[i], 20 + i)'} do\n"
+	"      'a[1] = ffi.string(str[i], 20 + i % 40)'} do\n"
 	"    loops[#loops + 1] = text\n"
 	"  end\n"
 	"end\n"

@@ -1,4 +1,5 @@
 # sites.bash - generated programs whose sites have sizes of their own.
+SITES=$(dirname "${BASH_SOURCE[0]}")
 
 # Checks each site of a generated program with SQL.
 #   check_sites DATABASE EXPECTED ON_TRACE
@@ -38,7 +39,7 @@ each_seed() {
   shift 3
   rm -f share
   for seed in "$@"; do
-    luajit "$BATS_TEST_DIRNAME/unique_sizes.lua" $seed p.lua p.tsv
+    luajit "$SITES/unique_sizes.lua" $seed p.lua p.tsv
     echo "$jit" | cat - p.lua | sed '1N;s/\n/ /' > run.lua
     $vm run.lua p.bin
     rm -f p.db

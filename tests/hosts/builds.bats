@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# LuaJIT built in other ways, from Debian's source package: the recorder
+# calibrates itself, and every generated program's sites are exact.
+#
+# The source comes through a private configuration of apt, derived from the
+# machine's; nothing is installed.
+
+load ../lua/helpers
+load ../lua/sites
+
+fetch_source() {
+  local apt=$BATS_FILE_TMPDIR/apt file
+  mkdir -p "$apt"/{etc,lists/partial,cache/archives/partial}
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    [ -f "$file" ] && grep -q 'debian\.org' "$file" || continue
+    sed -E 's/^Types:.*/Types: deb-src/; s/^deb /deb-src /' "$file" \
+      > "$apt/etc/$(basename "$file")"
+  done
+  cd "$BATS_FILE_TMPDIR"
+  local options=(-q -o Dir::Etc::sourcelist=/dev/null
+    -o Dir::Etc::sourceparts="$apt/etc" -o Dir::State::lists="$apt/lists"
+    -o Dir::Cache="$apt/cache")
+  apt-get "${options[@]}" update && apt-get "${options[@]}" source luajit
+  mv luajit-*/ source
+}
+
+# build NAME XCFLAGS: leaves NAME/src/luajit.
+build() {
+  cp -r "$BATS_FILE_TMPDIR/source" "$BATS_FILE_TMPDIR/$1"
+  make -s -C "$BATS_FILE_TMPDIR/$1" -j "$(nproc)" XCFLAGS="$2" \
+    > "$BATS_FILE_TMPDIR/$1.log" 2>&1
+}
+
+setup_file() {
+  fetch_source > "$BATS_FILE_TMPDIR/fetch.log" 2>&1 || return 0
+  build plain ""
+  build narrow "-DLUAJIT_DISABLE_GC64"
+  build nojit "-DLUAJIT_DISABLE_JIT"
+  build sysmalloc "-DLUAJIT_USE_SYSMALLOC"
+  build asserts "-DLUA_USE_ASSERT -DLUA_USE_APICHECK"
+}
+
+# vm NAME: sets $vm, or skips when it could not be built.
+vm() {
+  stock_luajit
+  vm=$BATS_FILE_TMPDIR/$1/src/luajit
+  [ -x "$vm" ] || skip "$1 could not be built: $(tail -n 1 \
+    "$BATS_FILE_TMPDIR/$1.log" "$BATS_FILE_TMPDIR/fetch.log" 2>&1)"
+  export LUA_PATH="$BATS_FILE_TMPDIR/$1/src/?.lua;;"
+}
+
+both_ways() {
+  vm "$1"
+  each_seed "$vm" "jit.off()" 0 1 2 3 4
+  each_seed "$vm" "jit.opt.start('hotloop=5')" 1 1 2 3 4
+  echo "$1: $(exact_share) % under a line" >&3
+}
+
+@test "as Debian builds it" { both_ways plain; }
+
+@test "with narrow references (not GC64)" { both_ways narrow; }
+
+@test "with assertions and API checks on" { both_ways asserts; }
+
+@test "without a JIT compiler" {
+  vm nojit
+  each_seed "$vm" "" 0 1 2 3 4
+}
+
+@test "on the system's malloc" { both_ways sysmalloc; }
+
+@test "on the system's malloc, valgrind sees no wrong access of ours" {
+  command -v valgrind > /dev/null || skip "valgrind is not installed"
+  vm sysmalloc
+  luajit "$BATS_TEST_DIRNAME/../lua/unique_sizes.lua" 1 v.lua v.tsv
+  sed -i 's/for i = 1, 40 do/for i = 1, 3 do/' v.lua
+  valgrind -q --error-exitcode=9 --suppressions=/dev/null "$vm" -joff v.lua \
+    v.bin
+}
+
+@test "OpenResty's branch, luajit2" {
+  stock_luajit
+  cd "$BATS_TEST_TMPDIR"
+  apt-get -q download luajit2 > /dev/null 2>&1 ||
+    skip "the package luajit2 cannot be had"
+  dpkg -x luajit2_*.deb luajit2
+  each_seed luajit2/usr/bin/luajit "jit.off()" 0 1 2 3 4
+  each_seed luajit2/usr/bin/luajit "jit.opt.start('hotloop=5')" 1 1 2 3 4
+  echo "luajit2: $(exact_share) % under a line" >&3
+}
