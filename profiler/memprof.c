@@ -102,6 +102,19 @@ static int push_failure(lua_State *L, const char *message, int error)
 	return 3;
 }
 
+/* Stack: +1 or +3. true, or what the system says of the file. */
+static int push_result(lua_State *L, const char *path, int error)
+{
+	char message[320];
+	if (error) {
+		snprintf(message, sizeof message, "%s: %s", path,
+			 strerror(error));
+		return push_failure(L, message, error);
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 /* Stack: 0. The recorder of this VM; NULL when it is closing. */
 static struct recorder *recorder_of(lua_State *L)
 {
@@ -119,7 +132,6 @@ static struct recorder *recorder_of(lua_State *L)
  */
 static bool wants_trace_numbers(lua_State *L)
 {
-	static const char *const choices[] = {"line", "number", NULL};
 	const char *environment = getenv("MEMPROF_TRACE");
 	bool number = environment && !strcmp(environment, "number");
 	if (lua_isnoneornil(L, 2))
@@ -133,7 +145,12 @@ static bool wants_trace_numbers(lua_State *L)
 				   lua_type(L, -2) == LUA_TSTRING
 					   ? lua_tostring(L, -2)
 					   : luaL_typename(L, -2));
-		number = luaL_checkoption(L, -1, NULL, choices) == 1;
+		number = lua_isstring(L, -1) &&
+			 !strcmp(lua_tostring(L, -1), "number");
+		if (!number && !(lua_isstring(L, -1) &&
+				 !strcmp(lua_tostring(L, -1), "line")))
+			luaL_error(L, "option 'trace' of start is \"line\" or "
+				      "\"number\"");
 		lua_pop(L, 1);
 	}
 	return number;
@@ -150,7 +167,6 @@ static int memprof_start(lua_State *L)
 	struct recorder *r = recorder_of(L);
 	struct vm_layout layout;
 	char message[320];
-	int error;
 	if (!r)
 		return push_failure(L, "the VM is closing", EINVAL);
 	if (r->running)
@@ -158,34 +174,21 @@ static int memprof_start(lua_State *L)
 	if (!get_verified_layout(L, &layout, message, sizeof message))
 		return push_failure(L, message, ENOTSUP);
 	r->trace_numbers = trace_numbers;
-	error = recorder_start(r, L, &layout, path);
-	if (error) {
-		snprintf(message, sizeof message, "%s: %s", path,
-			 strerror(error));
-		return push_failure(L, message, error);
-	}
-	lua_pushboolean(L, 1);
-	return 1;
+	return push_result(L, path, recorder_start(r, L, &layout, path));
 }
 
 /* Lua: stop() -> true | nil, message, errno. Stack: +1 or +3. */
 static int memprof_stop(lua_State *L)
 {
 	struct recorder *r = recorder_of(L);
-	char message[320], path[256] = "";
+	char path[256] = "";
 	int error;
 	if (r && r->path)
 		snprintf(path, sizeof path, "%s", r->path);
 	error = r ? recorder_stop(r, L) : ESRCH;
 	if (error == ESRCH)
 		return push_failure(L, "profiler is not running", EINVAL);
-	if (error) {
-		snprintf(message, sizeof message, "%s: %s", path,
-			 strerror(error));
-		return push_failure(L, message, error);
-	}
-	lua_pushboolean(L, 1);
-	return 1;
+	return push_result(L, path, error);
 }
 
 /*
