@@ -3,6 +3,10 @@
  */
 #include "vm_frame.h"
 
+#include <errno.h>
+
+#include "peek.h"
+
 /* C frames are nested by the host's own recursion; far beyond any real one. */
 #define CFRAMES_MAX 10000
 
@@ -105,6 +109,47 @@ void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
 		place->where = VM_C;
 		place->c_function = c_function;
 	}
+}
+
+/* How far up the native stack to look: some calls of C functions. */
+#define RUNNING_REACH 2048
+
+/* Is it a thread of this VM whose C frame is this one? */
+static bool owns_cframe(const struct vm_layout *y, uintptr_t thread,
+			uintptr_t cframe, uintptr_t global)
+{
+	uint8_t head[256];
+	size_t size = (unsigned)y->l_cframe + 8;
+	/* Any word of the stack may be meant: it need not be an address. */
+	if (thread < 65536 || (thread & 7) || thread >> 47 ||
+	    peek_memory((const void *)thread, head, size) != size ||
+	    head[y->gc64 ? 9 : 5] != VM_GCT_THREAD ||
+	    peek_ref(y->gc64, head + y->l_glref) != global)
+		return false;
+	return (peek_u64(head + y->l_cframe) & ~(uint64_t)3) == cframe;
+}
+
+/*
+ * A C frame holds its thread, the thread its C frame: the pair cannot be
+ * left over from an earlier call, since a thread that stops has none.
+ */
+__attribute__((noinline)) uintptr_t vm_running_thread(const struct vm_layout *y,
+						      uintptr_t global)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)7;
+	uint8_t stack[RUNNING_REACH];
+	size_t size, at;
+	uintptr_t found = 0;
+	int saved = errno; /* the host's, and system calls follow */
+	size = peek_memory((const void *)here, stack, sizeof stack);
+	for (at = 0; at + 8 <= size && !found; at += 8) {
+		uintptr_t thread = peek_ref(y->gc64, stack + at);
+		uintptr_t cframe = here + at - (unsigned)y->cf_L;
+		if (owns_cframe(y, thread, cframe, global))
+			found = thread;
+	}
+	errno = saved;
+	return found;
 }
 
 uint32_t vm_line(const struct vm_layout *y, uintptr_t proto, uint32_t pos)

@@ -161,6 +161,14 @@ uint32_t vm_line(const struct vm_layout *y, uintptr_t proto, uint32_t pos);
 bool vm_place_line(const struct vm_layout *y, const struct vm_place *place,
 		   uint32_t *line);
 
+/*
+ * The thread that really runs when the one the VM names has no C frame: after
+ * a C function resumed another thread, the VM names that one until the C
+ * function returns. Looks for the innermost C frame on the native stack, near
+ * by; 0 when there is none.
+ */
+uintptr_t vm_running_thread(const struct vm_layout *y, uintptr_t global);
+
 VM_INLINE void vm_interpreted_place(const struct vm_layout *y, bool gc64,
 				    uintptr_t L, bool recording,
 				    struct vm_place *place)
@@ -226,8 +234,11 @@ VM_INLINE void vm_place(const struct vm_layout *y, bool gc64, uintptr_t global,
 		return;
 	}
 	L = vm_ref(gc64, global + (unsigned)y->g_cur_L);
-	if (VM_UNLIKELY(!L))
-		return;
+	if (VM_UNLIKELY(!L || !vm_cframe(y, L))) {
+		L = vm_running_thread(y, global);
+		if (!L)
+			return;
+	}
 	vm_interpreted_place(y, gc64, L, state == y->state_gc - 2, place);
 }
 

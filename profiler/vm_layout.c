@@ -37,12 +37,12 @@ const struct probe_photo *layout_photo(const struct search *s, int scene)
 
 static uint64_t global_ref(const struct search *s, int scene, int offset)
 {
-	return probe_ref(s->y.gc64, layout_photo(s, scene)->global + offset);
+	return peek_ref(s->y.gc64, layout_photo(s, scene)->global + offset);
 }
 
 static int32_t global_i32(const struct search *s, int scene, int offset)
 {
-	return (int32_t)probe_u32(layout_photo(s, scene)->global + offset);
+	return (int32_t)peek_u32(layout_photo(s, scene)->global + offset);
 }
 
 /* ---- lua_State */
@@ -54,8 +54,8 @@ static bool fits_base(const struct search *s, int offset)
 	size_t i;
 	for (i = 0; i < 3; i++) {
 		const struct probe_photo *p = layout_photo(s, scenes[i]);
-		uint64_t base = probe_u64(p->state + offset);
-		uint64_t top = probe_u64(p->state + offset + 8);
+		uint64_t base = peek_u64(p->state + offset);
+		uint64_t top = peek_u64(p->state + offset + 8);
 		if (base <= p->stack || base - p->stack >= p->stack_size ||
 		    top - base != 8 * (uint64_t)p->arguments)
 			return false;
@@ -125,8 +125,8 @@ static bool is_jit_base(const struct search *s, int offset)
 			return false;
 	if ((base & 7) || base < p->stack + 16 || at >= p->stack_size)
 		return false;
-	slot = s->y.gc64 ? probe_u64(p->stack_bytes + at - 16) << 17 >> 17
-			 : probe_u32(p->stack_bytes + at - 8);
+	slot = s->y.gc64 ? peek_u64(p->stack_bytes + at - 16) << 17 >> 17
+			 : peek_u32(p->stack_bytes + at - 8);
 	return slot == (uintptr_t)s->probe.functions[1].address;
 }
 
@@ -181,7 +181,7 @@ static int thread_in_cframe(const struct search *s, int offset)
 				layout_cframe(s, i, offset, NULL);
 			if (layout_photo(s, i)->taken &&
 			    (!frame ||
-			     probe_ref(s->y.gc64, frame + at) !=
+			     peek_ref(s->y.gc64, frame + at) !=
 				     (uintptr_t)layout_photo(s, i)->L))
 				break;
 		}
@@ -206,7 +206,7 @@ static bool fits_cf_pc(const struct search *s, int offset)
 {
 	const uint8_t *frame = layout_cframe(s, PROBE_LUA, s->y.l_cframe, NULL);
 	const struct probe_function *f = &s->probe.functions[0];
-	uint64_t pc = probe_ref(s->y.gc64, frame + offset);
+	uint64_t pc = peek_ref(s->y.gc64, frame + offset);
 	uint64_t start = s->proto + (unsigned)s->y.pt_size;
 	uint64_t pos = (pc - start) / 4;
 	if (pc <= start || (pc & 3) || pos < 2 ||
@@ -221,15 +221,15 @@ static bool fits_cf_prev(const struct search *s, int offset)
 	const uint8_t *inner =
 		layout_cframe(s, PROBE_CALL2, s->y.l_cframe, NULL);
 	layout_cframe(s, PROBE_CALL, s->y.l_cframe, &outer);
-	return (probe_u64(inner + offset) & ~(uint64_t)3) == outer;
+	return (peek_u64(inner + offset) & ~(uint64_t)3) == outer;
 }
 
 static bool fits_cf_nres(const struct search *s, int offset)
 {
 	const uint8_t *one = layout_cframe(s, PROBE_CALL, s->y.l_cframe, NULL);
 	const uint8_t *two = layout_cframe(s, PROBE_CALL2, s->y.l_cframe, NULL);
-	return probe_u32(one + offset) == PROBE_CALL_RESULTS + 1 &&
-	       probe_u32(two + offset) == PROBE_CALL_RESULTS + 2;
+	return peek_u32(one + offset) == PROBE_CALL_RESULTS + 1 &&
+	       peek_u32(two + offset) == PROBE_CALL_RESULTS + 2;
 }
 
 /* ---- functions and prototypes */
@@ -238,10 +238,10 @@ static bool fits_cf_nres(const struct search *s, int offset)
 static bool fits_fn_ffid(const struct search *s, int offset)
 {
 	uint8_t lua[16], lua2[16], c[16];
-	probe_read(s->probe.functions[0].address, lua, 16);
-	probe_read(s->proto ? layout_photo(s, PROBE_LUA)->function : NULL, lua2,
-		   16);
-	probe_read(layout_photo(s, PROBE_C)->function, c, 16);
+	peek_memory(s->probe.functions[0].address, lua, 16);
+	peek_memory(s->proto ? layout_photo(s, PROBE_LUA)->function : NULL,
+		    lua2, 16);
+	peek_memory(layout_photo(s, PROBE_C)->function, c, 16);
 	/* Behind the type byte; the bytes before it change with the mark. */
 	return lua[offset] == 0 && lua2[offset] == 0 && c[offset] == 1 &&
 	       c[offset - 1] == VM_GCT_FUNC && lua[offset - 1] == VM_GCT_FUNC;
@@ -255,13 +255,13 @@ static bool fits_fn_c(const struct search *s, int offset)
 	uint64_t first;
 	size_t i;
 	for (i = 0; i < 3; i++)
-		if (probe_read(layout_photo(s, scenes[i])->function, c[i], 64) <
-		    64)
+		if (peek_memory(layout_photo(s, scenes[i])->function, c[i],
+				64) < 64)
 			return false;
-	first = probe_u64(c[0] + offset);
+	first = peek_u64(c[0] + offset);
 	return first == probe_shoot_address() &&
-	       probe_u64(c[1] + offset) == first &&
-	       probe_u64(c[2] + offset) == first;
+	       peek_u64(c[1] + offset) == first &&
+	       peek_u64(c[2] + offset) == first;
 }
 
 /* The prototype before the instructions that a function's word points to. */
@@ -271,18 +271,18 @@ uintptr_t layout_proto(const struct search *s, int fn_pc, int pt_size,
 	uint8_t function[64], head[160];
 	int type = s->y.gc64 ? 9 : 5, at;
 	uintptr_t proto;
-	if (probe_read(f->address, function, 64) != 64)
+	if (peek_memory(f->address, function, 64) != 64)
 		return 0;
-	proto = probe_ref(s->y.gc64, function + fn_pc) - (unsigned)pt_size;
+	proto = peek_ref(s->y.gc64, function + fn_pc) - (unsigned)pt_size;
 	if ((proto & 3) || proto < 65536 || proto >> 47 ||
-	    probe_read((void *)proto, head, (size_t)pt_size) !=
+	    peek_memory((void *)proto, head, (size_t)pt_size) !=
 		    (size_t)pt_size ||
 	    head[type] != VM_GCT_PROTO)
 		return 0;
 	/* The lines it was compiled from are the surest mark. */
 	for (at = 8; at + 8 <= pt_size; at += 4)
-		if ((int)probe_u32(head + at) == f->first_line &&
-		    (int)probe_u32(head + at + 4) ==
+		if ((int)peek_u32(head + at) == f->first_line &&
+		    (int)peek_u32(head + at + 4) ==
 			    f->last_line - f->first_line)
 			return proto;
 	return 0;
@@ -316,8 +316,9 @@ static bool read_proto(const struct search *s, int i, uint8_t *head)
 {
 	uintptr_t proto = layout_proto(s, s->y.fn_pc, s->y.pt_size,
 				       &s->probe.functions[i]);
-	return proto && probe_read((void *)proto, head, (size_t)s->y.pt_size) ==
-				(size_t)s->y.pt_size;
+	return proto &&
+	       peek_memory((void *)proto, head, (size_t)s->y.pt_size) ==
+		       (size_t)s->y.pt_size;
 }
 
 static bool fits_sizebc(const struct search *s, int offset)
@@ -326,7 +327,7 @@ static bool fits_sizebc(const struct search *s, int offset)
 	int i, n = s->y.has_jit ? 3 : 1;
 	for (i = 0; i < n; i++)
 		if (!read_proto(s, i, head) ||
-		    (int)probe_u32(head + offset) !=
+		    (int)peek_u32(head + offset) !=
 			    s->probe.functions[i].instructions)
 			return false;
 	return true;
@@ -339,8 +340,8 @@ static bool fits_firstline(const struct search *s, int offset)
 	for (i = 0; i < n; i++) {
 		const struct probe_function *f = &s->probe.functions[i];
 		if (!read_proto(s, i, head) ||
-		    (int)probe_u32(head + offset) != f->first_line ||
-		    (int)probe_u32(head + offset + 4) !=
+		    (int)peek_u32(head + offset) != f->first_line ||
+		    (int)peek_u32(head + offset + 4) !=
 			    f->last_line - f->first_line)
 			return false;
 	}
@@ -355,7 +356,7 @@ static int name_in_string(const struct search *s, uint64_t string)
 	int at;
 	if (string < 65536 || (string & 3) || string >> 47)
 		return -1;
-	got = probe_read((void *)string, bytes, sizeof bytes);
+	got = peek_memory((void *)string, bytes, sizeof bytes);
 	for (at = 8; (size_t)at + size <= got; at += 4)
 		if (!memcmp(bytes + at, s->probe.chunkname, size))
 			return at;
@@ -366,7 +367,7 @@ static bool fits_chunkname(const struct search *s, int offset)
 {
 	uint8_t head[160];
 	return read_proto(s, 0, head) &&
-	       name_in_string(s, probe_ref(s->y.gc64, head + offset)) >= 0;
+	       name_in_string(s, peek_ref(s->y.gc64, head + offset)) >= 0;
 }
 
 /* Every instruction of the plain function has the line jit.util tells. */
@@ -378,9 +379,9 @@ static bool fits_lineinfo(const struct search *s, int offset)
 	uint64_t info;
 	if (!read_proto(s, 0, head) || n > sizeof lines)
 		return false;
-	info = probe_ref(s->y.gc64, head + offset);
+	info = peek_ref(s->y.gc64, head + offset);
 	if (info < s->proto || info > s->proto + 4096 ||
-	    probe_read((void *)info, lines, n) != n)
+	    peek_memory((void *)info, lines, n) != n)
 		return false;
 	for (i = 0; i < n; i++)
 		if (f->first_line + lines[i] != f->lines[i])
@@ -437,7 +438,7 @@ static bool measure_function(struct search *s)
 	    !read_proto(s, 0, head))
 		return false;
 	y->str_data =
-		name_in_string(s, probe_ref(y->gc64, head + y->pt_chunkname));
+		name_in_string(s, peek_ref(y->gc64, head + y->pt_chunkname));
 	return true;
 }
 

@@ -13,16 +13,16 @@ static uint64_t trace_of(const struct search *s, int offset, int i)
 {
 	uint8_t word[8], entry[8], head[16];
 	uint64_t trace;
-	if (probe_read(s->probe.global + offset, word, 8) != 8)
+	if (peek_memory(s->probe.global + offset, word, 8) != 8)
 		return 0;
-	if (probe_read((void *)(probe_u64(word) +
-				(uint64_t)s->ref *
-					(unsigned)s->probe.functions[i].trace),
-		       entry, (size_t)s->ref) != (size_t)s->ref)
+	if (peek_memory((void *)(peek_u64(word) +
+				 (uint64_t)s->ref *
+					 (unsigned)s->probe.functions[i].trace),
+			entry, (size_t)s->ref) != (size_t)s->ref)
 		return 0;
-	trace = probe_ref(s->y.gc64, entry);
+	trace = peek_ref(s->y.gc64, entry);
 	if (trace < 65536 || (trace & 3) || trace >> 47 ||
-	    probe_read((void *)trace, head, 16) != 16 ||
+	    peek_memory((void *)trace, head, 16) != 16 ||
 	    head[s->y.gc64 ? 9 : 5] != VM_GCT_TRACE)
 		return 0;
 	return trace;
@@ -35,9 +35,9 @@ static bool trace_refers(const struct search *s, uint64_t trace, int at, int i,
 	uint64_t proto = layout_proto(s, s->y.fn_pc, s->y.pt_size,
 				      &s->probe.functions[i]);
 	uint64_t start = proto + (unsigned)s->y.pt_size, to;
-	if (probe_read((void *)(trace + (unsigned)at), word, 8) != 8)
+	if (peek_memory((void *)(trace + (unsigned)at), word, 8) != 8)
 		return false;
-	to = probe_ref(s->y.gc64, word);
+	to = peek_ref(s->y.gc64, word);
 	if (to_proto)
 		return to == proto;
 	return to >= start &&
@@ -95,8 +95,8 @@ static bool fits_parent(const struct search *s, int offset)
 	int i;
 	for (i = 0; i < 2; i++) {
 		const uint8_t *at = s->probe.exit_states[i] + offset;
-		if ((int)probe_u32(at) != s->probe.functions[3 + i].trace ||
-		    probe_u32(at + 4) > 64)
+		if ((int)peek_u32(at) != s->probe.functions[3 + i].trace ||
+		    peek_u32(at + 4) > 64)
 			return false;
 	}
 	return true;
@@ -111,7 +111,7 @@ void layout_measure_exit(struct search *s)
 	for (i = 0; i < 2; i++) {
 		const struct probe_photo *p = layout_photo(s, PROBE_EXIT + i);
 		if (!p->taken || !s->probe.functions[3 + i].trace ||
-		    (int32_t)probe_u32(p->global + y->g_vmstate) !=
+		    (int32_t)peek_u32(p->global + y->g_vmstate) !=
 			    y->state_gc - 1)
 			return;
 	}
@@ -133,7 +133,7 @@ static bool both(const struct search *s, int offset,
 	int i;
 	for (i = 1; i <= 2; i++) {
 		uint64_t at = trace_of(s, s->y.g_trace, i);
-		if (probe_read((void *)at, trace, sizeof trace) !=
+		if (peek_memory((void *)at, trace, sizeof trace) !=
 			    sizeof trace ||
 		    !s->probe.traces[i].known ||
 		    !fits(s, trace, offset, &s->probe.traces[i]))
@@ -146,7 +146,7 @@ static bool is_mcode(const struct search *s, const uint8_t *trace, int offset,
 		     const struct probe_trace *t)
 {
 	(void)s;
-	return probe_u64(trace + offset) == t->mcode;
+	return peek_u64(trace + offset) == t->mcode;
 }
 
 static bool fits_mcode(const struct search *s, int offset)
@@ -158,7 +158,7 @@ static bool is_szmcode(const struct search *s, const uint8_t *trace, int offset,
 		       const struct probe_trace *t)
 {
 	(void)s;
-	return probe_u32(trace + offset) == t->szmcode;
+	return peek_u32(trace + offset) == t->szmcode;
 }
 
 static bool fits_szmcode(const struct search *s, int offset)
@@ -170,7 +170,7 @@ static bool is_nsnap(const struct search *s, const uint8_t *trace, int offset,
 		     const struct probe_trace *t)
 {
 	(void)s;
-	return (probe_u32(trace + offset) & 0xffff) == t->nsnap;
+	return (peek_u32(trace + offset) & 0xffff) == t->nsnap;
 }
 
 static bool fits_nsnap(const struct search *s, int offset)
@@ -183,7 +183,7 @@ static bool is_nins(const struct search *s, const uint8_t *trace, int offset,
 		    const struct probe_trace *t)
 {
 	(void)s;
-	return probe_u32(trace + offset) == 0x8000 + t->nins + 1;
+	return peek_u32(trace + offset) == 0x8000 + t->nins + 1;
 }
 
 static bool fits_nins(const struct search *s, int offset)
@@ -196,14 +196,14 @@ static bool is_ir(const struct search *s, const uint8_t *trace, int offset,
 		  const struct probe_trace *t)
 {
 	uint8_t ir[8 * PROBE_IR_MAX];
-	uint64_t first = probe_u64(trace + offset) + 8 * 0x8001;
+	uint64_t first = peek_u64(trace + offset) + 8 * 0x8001;
 	uint32_t i;
 	(void)s;
 	if (first >> 47 ||
-	    probe_read((void *)first, ir, 8 * t->nins) != 8 * t->nins)
+	    peek_memory((void *)first, ir, 8 * t->nins) != 8 * t->nins)
 		return false;
 	for (i = 0; i < t->nins; i++)
-		if ((probe_u32(ir + 8 * i + 4) & 0xffff) != t->types[i])
+		if ((peek_u32(ir + 8 * i + 4) & 0xffff) != t->types[i])
 			return false;
 	return true;
 }
@@ -216,8 +216,8 @@ static bool fits_ir(const struct search *s, int offset)
 static size_t read_snapshots(const uint8_t *trace, int offset,
 			     const struct probe_trace *t, uint8_t *out)
 {
-	return probe_read((void *)probe_u64(trace + offset), out,
-			  VM_SNAP_SIZE * t->nsnap);
+	return peek_memory((void *)peek_u64(trace + offset), out,
+			   VM_SNAP_SIZE * t->nsnap);
 }
 
 /* Snapshots: references, sizes; places in the code that only go up. */
@@ -231,8 +231,8 @@ static bool is_snap(const struct search *s, const uint8_t *trace, int offset,
 		return false;
 	for (i = 0; i < t->nsnap; i++) {
 		const uint8_t *snap = snaps + VM_SNAP_SIZE * i;
-		uint32_t at = probe_u32(snap + VM_SNAP_MCOFS) & 0xffff;
-		if ((probe_u32(snap + VM_SNAP_REF) & 0xffff) !=
+		uint32_t at = peek_u32(snap + VM_SNAP_MCOFS) & 0xffff;
+		if ((peek_u32(snap + VM_SNAP_REF) & 0xffff) !=
 			    0x8000 + t->snap_ref[i] ||
 		    snap[VM_SNAP_NENT] != t->snap_nent[i] || at < code ||
 		    at > t->szmcode)
@@ -252,19 +252,19 @@ static bool fits_snap(const struct search *s, int offset)
 static bool is_snapmap(const struct search *s, const uint8_t *trace, int offset,
 		       const struct probe_trace *t)
 {
-	uint64_t map = probe_u64(trace + offset), pc;
-	uint64_t start = probe_ref(s->y.gc64, trace + s->y.trace_startpc);
+	uint64_t map = peek_u64(trace + offset), pc;
+	uint64_t start = peek_ref(s->y.gc64, trace + s->y.trace_startpc);
 	uint8_t snap[VM_SNAP_SIZE], link[8];
 	uint32_t slot;
-	if (probe_read((void *)probe_u64(trace + s->y.trace_snap), snap,
-		       sizeof snap) != sizeof snap)
+	if (peek_memory((void *)peek_u64(trace + s->y.trace_snap), snap,
+			sizeof snap) != sizeof snap)
 		return false;
 	(void)t;
-	slot = probe_u32(snap) + snap[VM_SNAP_NENT];
+	slot = peek_u32(snap) + snap[VM_SNAP_NENT];
 	if (map >> 47 ||
-	    probe_read((void *)(map + 4 * (uint64_t)slot), link, 8) != 8)
+	    peek_memory((void *)(map + 4 * (uint64_t)slot), link, 8) != 8)
 		return false;
-	pc = s->y.gc64 ? probe_u64(link) >> 8 : probe_u32(link);
+	pc = s->y.gc64 ? peek_u64(link) >> 8 : peek_u32(link);
 	/* Snapshot 0 resumes at or near where the trace starts. */
 	return pc >= start - 512 && pc <= start + 512 && !(pc & 3);
 }
@@ -281,14 +281,14 @@ static uint64_t return_address(const struct search *s, int scene, int i,
 	uint8_t trace[160];
 	uint32_t adjust;
 	int at;
-	if (probe_read((void *)trace_of(s, s->y.g_trace, i), trace,
-		       sizeof trace) != sizeof trace)
+	if (peek_memory((void *)trace_of(s, s->y.g_trace, i), trace,
+			sizeof trace) != sizeof trace)
 		return 0;
-	adjust = probe_u32(trace + offset) & 0xffff;
+	adjust = peek_u32(trace + offset) & 0xffff;
 	at = PROBE_BELOW_SIZE - distance - (int)adjust;
 	if (at < 0 || (adjust & 7))
 		return 0;
-	return probe_u64(layout_photo(s, scene)->below + at);
+	return peek_u64(layout_photo(s, scene)->below + at);
 }
 
 static bool is_return(const struct search *s, int scene, int i, int offset,
@@ -334,9 +334,9 @@ static bool fits_cur(const struct search *s, int offset)
 	int i;
 	for (i = 0; i < 2; i++) {
 		const uint8_t *at = s->probe.jit_states[i] + offset;
-		pc = probe_ref(s->y.gc64, at + s->y.trace_startpc);
-		nins = probe_u32(at + s->y.trace_nins);
-		if (probe_ref(s->y.gc64, at + s->y.trace_startpt) != proto ||
+		pc = peek_ref(s->y.gc64, at + s->y.trace_startpc);
+		nins = peek_u32(at + s->y.trace_nins);
+		if (peek_ref(s->y.gc64, at + s->y.trace_startpt) != proto ||
 		    pc < code || pc >= code + 4 * (uint64_t)f->instructions ||
 		    nins <= before || nins > 0xffff)
 			return false;

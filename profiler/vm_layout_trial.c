@@ -61,28 +61,28 @@ bool vm_layout_verify(const struct vm_layout *layout, lua_State *L, char *error,
 		function = lua_topointer(L, -1);
 		lua_settop(L, top);
 	}
-	if (probe_read(L, state, sizeof state) != sizeof state ||
+	if (peek_memory(L, state, sizeof state) != sizeof state ||
 	    state[type] != VM_GCT_THREAD) {
 		snprintf(error, error_size, "lua_State is not as measured");
 		return false;
 	}
-	if (probe_read((void *)probe_ref(y->gc64, state + y->l_glref), global,
-		       sizeof global) != sizeof global) {
+	if (peek_memory((void *)peek_ref(y->gc64, state + y->l_glref), global,
+			sizeof global) != sizeof global) {
 		snprintf(error, error_size, "global_State cannot be read");
 		return false;
 	}
-	base = probe_u64(state + y->l_base);
+	base = peek_u64(state + y->l_base);
 	memset(slots, 0, sizeof slots);
-	probe_read((void *)(base - 16), slots, sizeof slots);
-	slot = y->gc64 ? probe_u64(slots) << 17 >> 17 : probe_u32(slots + 8);
-	if (probe_u64(global + y->g_allocf) != (uintptr_t)allocf ||
-	    probe_u64(global + y->g_allocf + 8) != (uintptr_t)ud)
+	peek_memory((void *)(base - 16), slots, sizeof slots);
+	slot = y->gc64 ? peek_u64(slots) << 17 >> 17 : peek_u32(slots + 8);
+	if (peek_u64(global + y->g_allocf) != (uintptr_t)allocf ||
+	    peek_u64(global + y->g_allocf + 8) != (uintptr_t)ud)
 		what = "the allocator";
-	else if (probe_ref(y->gc64, global + y->g_cur_L) != (uintptr_t)L)
+	else if (peek_ref(y->gc64, global + y->g_cur_L) != (uintptr_t)L)
 		what = "cur_L";
-	else if ((int32_t)probe_u32(global + y->g_vmstate) != y->state_c)
+	else if ((int32_t)peek_u32(global + y->g_vmstate) != y->state_c)
 		what = "vmstate";
-	else if (probe_u64(state + y->l_base + 8) - base != 8 * (uint64_t)top)
+	else if (peek_u64(state + y->l_base + 8) - base != 8 * (uint64_t)top)
 		what = "L->base";
 	else if (!function || slot != (uintptr_t)function)
 		what = "the function on top";

@@ -4,12 +4,8 @@
 #define _GNU_SOURCE
 #include "vm_probe.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -22,62 +18,6 @@
 /* Within this many bytes global_State has its allocator. */
 #define ALLOCF_REACH 256
 
-uint64_t probe_u64(const uint8_t *p)
-{
-	uint64_t v;
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-uint32_t probe_u32(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-uint64_t probe_ref(bool gc64, const uint8_t *p)
-{
-	return gc64 ? probe_u64(p) : probe_u32(p);
-}
-
-/* Where process_vm_readv is forbidden: write() tells EFAULT, no signal. */
-static size_t read_through_pipe(const void *address, void *out, size_t n)
-{
-	const char *from = address;
-	char *to = out;
-	int fd[2];
-	size_t done = 0;
-	if (pipe(fd) != 0)
-		return 0;
-	while (done < n) {
-		size_t part = n - done < 512 ? n - done : 512;
-		/* Not write(): sanitizers would look at the memory first. */
-		ssize_t written = syscall(SYS_write, fd[1], from + done, part);
-		if (written <= 0 ||
-		    read(fd[0], to + done, (size_t)written) != written)
-			break;
-		done += (size_t)written;
-		if ((size_t)written < part)
-			break;
-	}
-	close(fd[0]);
-	close(fd[1]);
-	return done;
-}
-
-size_t probe_read(const void *address, void *out, size_t n)
-{
-	struct iovec local = {out, n};
-	/* The kernel only reads there. */
-	struct iovec remote = {(void *)(uintptr_t)address, n};
-	ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
-	if (got >= 0)
-		return (size_t)got;
-	/* Containers may forbid it; an address that is not there is EFAULT. */
-	return errno == EFAULT ? 0 : read_through_pipe(address, out, n);
-}
-
 /* Reads as much as there is, up to n: what is there is there by the page. */
 static size_t read_some(const void *address, void *out, size_t n)
 {
@@ -85,8 +25,8 @@ static size_t read_some(const void *address, void *out, size_t n)
 	while (done < n) {
 		size_t page = 4096 - ((uintptr_t)address + done) % 4096;
 		size_t part = n - done < page ? n - done : page;
-		size_t got = probe_read((const char *)address + done,
-					(char *)out + done, part);
+		size_t got = peek_memory((const char *)address + done,
+					 (char *)out + done, part);
 		done += got;
 		if (got < part)
 			break;
@@ -100,15 +40,15 @@ static void photograph_stack(struct probe *probe, struct probe_photo *photo)
 	int offset;
 	photo->stack_offset = -1;
 	for (offset = 16; offset + step <= 128; offset += step) {
-		uint64_t at = probe_ref(probe->gc64, photo->state + offset);
+		uint64_t at = peek_ref(probe->gc64, photo->state + offset);
 		uint8_t first[8];
 		uint64_t bottom;
 		if (at < 65536 || (at & 7) || at >> 47 ||
-		    probe_read((void *)at, first, 8) != 8)
+		    peek_memory((void *)at, first, 8) != 8)
 			continue;
 		/* The first slot of a stack holds its thread. */
-		bottom = probe->gc64 ? probe_u64(first) << 17 >> 17
-				     : probe_u32(first);
+		bottom = probe->gc64 ? peek_u64(first) << 17 >> 17
+				     : peek_u32(first);
 		if (bottom != (uintptr_t)photo->L)
 			continue;
 		photo->stack_offset = offset;
@@ -123,20 +63,20 @@ static void photograph_frames(struct probe_photo *photo, uintptr_t here)
 {
 	int offset;
 	for (offset = 0; offset + 8 <= PROBE_STATE_SIZE; offset += 8) {
-		uint64_t at = probe_u64(photo->state + offset) & ~(uint64_t)3;
+		uint64_t at = peek_u64(photo->state + offset) & ~(uint64_t)3;
 		int i = photo->frame_count;
 		if (at < here || at >= here + C_STACK_REACH)
 			continue;
 		if (i == PROBE_FRAMES ||
-		    probe_read((void *)at, photo->frames[i].bytes,
-			       PROBE_FRAME_SIZE) != PROBE_FRAME_SIZE)
+		    peek_memory((void *)at, photo->frames[i].bytes,
+				PROBE_FRAME_SIZE) != PROBE_FRAME_SIZE)
 			continue;
 		photo->frames[i].offset = offset;
 		photo->frames[i].address = at;
 		photo->frame_count++;
 		if (i == 0)
-			probe_read((char *)at - PROBE_BELOW_SIZE, photo->below,
-				   PROBE_BELOW_SIZE);
+			peek_memory((char *)at - PROBE_BELOW_SIZE, photo->below,
+				    PROBE_BELOW_SIZE);
 	}
 }
 
@@ -531,7 +471,7 @@ static bool find_width(struct probe *probe, char *error, size_t error_size)
 {
 	uint8_t head[16];
 	bool wide, narrow;
-	if (probe_read(probe->L, head, sizeof head) != sizeof head) {
+	if (peek_memory(probe->L, head, sizeof head) != sizeof head) {
 		snprintf(error, error_size, "its lua_State cannot be read");
 		return false;
 	}
@@ -554,8 +494,8 @@ static bool find_global(struct probe *probe, char *error, size_t error_size)
 {
 	uint8_t reference[8], start[PROBE_GLOBAL_SIZE];
 	int i, found = 0;
-	probe_read((char *)probe->L + (probe->gc64 ? 16 : 8), reference, 8);
-	probe->global = (uint8_t *)probe_ref(probe->gc64, reference);
+	peek_memory((char *)probe->L + (probe->gc64 ? 16 : 8), reference, 8);
+	probe->global = (uint8_t *)peek_ref(probe->gc64, reference);
 	probe->global_readable =
 		read_some(probe->global, start, PROBE_GLOBAL_SIZE);
 	if (probe->global_readable < PROBE_GLOBAL_SIZE) {
@@ -563,8 +503,8 @@ static bool find_global(struct probe *probe, char *error, size_t error_size)
 		return false;
 	}
 	for (i = 0; i < ALLOCF_REACH; i += 8) {
-		if (probe_u64(start + i) != (uintptr_t)probe->alloc ||
-		    probe_u64(start + i + 8) != (uintptr_t)probe->alloc_ud)
+		if (peek_u64(start + i) != (uintptr_t)probe->alloc ||
+		    peek_u64(start + i + 8) != (uintptr_t)probe->alloc_ud)
 			continue;
 		probe->allocf_offset = i;
 		found++;
@@ -597,7 +537,7 @@ bool probe_open(struct probe *probe, char *error, size_t error_size)
 	if (!find_global(probe, error, error_size))
 		return false;
 	lua_setallocf(probe->L, probe_alloc, probe);
-	if (probe_u64(probe->global + probe->allocf_offset) !=
+	if (peek_u64(probe->global + probe->allocf_offset) !=
 	    (uintptr_t)probe_alloc) {
 		snprintf(error, error_size,
 			 "the allocator's place was not confirmed");

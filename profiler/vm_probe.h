@@ -14,6 +14,8 @@
 
 #include <lua.h>
 
+#include "peek.h"
+
 enum probe_scene {
 	PROBE_C,	    /* in a C function, main thread */
 	PROBE_C_COROUTINE,  /* in a C function, in a coroutine */
@@ -120,18 +122,6 @@ struct probe {
 	int watch_line;
 	const void *watch_function;
 };
-
-/*
- * Reads n bytes of this process that may be unmapped. Returns how many were
- * readable. Does not raise a signal.
- */
-size_t probe_read(const void *address, void *out, size_t n);
-
-/* Little helpers for photographs. */
-uint64_t probe_u64(const uint8_t *p);
-uint32_t probe_u32(const uint8_t *p);
-/* A reference: 8 bytes with gc64, else 4. */
-uint64_t probe_ref(bool gc64, const uint8_t *p);
 
 /* The lua_CFunction that runs in the scenes PROBE_C* and PROBE_CALL. */
 uintptr_t probe_shoot_address(void);

@@ -183,3 +183,33 @@ LUA
   [ "$(stat -c %s long.bin)" -lt 4000000 ]
   [[ "$(leaks long.bin)" == *"bytes, "*"]"* ]]
 }
+
+@test "a C function that resumed another thread still counts for its caller" {
+  cat > resume.lua <<'LUA'
+local misc = require "misc"
+jit.off()
+assert(misc.memprof.start("resume.bin"))
+kept = {}
+local function finish() return 1 end
+local function yield() coroutine.yield(1) end
+for i = 1, 10 do
+  kept[i] = host.resume(finish)
+  kept[-i] = host.resume(yield)
+end
+coroutine.wrap(function()
+  kept[20] = host.resume(yield)
+  coroutine.wrap(function() kept[21] = host.resume(finish) end)()
+end)()
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" resume.lua
+  "$BUILD/memparse" resume.bin -o resume.db 2> /dev/null
+  run sqlite3 -batch -list resume.db "SELECT s.name, count(*)
+    FROM allocation AS a JOIN site AS s USING (site_id)
+    WHERE a.size BETWEEN 7777 AND 7900 GROUP BY s.name ORDER BY s.name"
+  echo "$output"
+  [ "$output" = "@resume.lua:12|1
+@resume.lua:13|1
+@resume.lua:8|10
+@resume.lua:9|10" ]
+}

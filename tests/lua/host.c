@@ -18,6 +18,8 @@
  *   host.fail_at(n, forever)  the n-th attempt from now to allocate or grow
  *                   fails, and all later ones if forever; 0: none
  *   host.attempts() attempts since the last fail_at
+ *   host.resume(f)  resumes f in a new thread, then returns a userdata
+ *                   of 7,777 bytes
  *   host.forbid()   makes process_vm_readv fail, as containers do
  *   host.script_vm(text, argument)  runs text in a VM of its own, closes it
  *   host.thread_vms(n, text)  the same in n threads at once, argument 1..n
@@ -167,6 +169,17 @@ static int host_table(lua_State *L)
 	return 1;
 }
 
+static int host_resume(lua_State *L)
+{
+	lua_State *co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_resume(co, 0);
+	/* LuaJIT still believes that co runs. */
+	lua_newuserdata(L, 7777);
+	return 1;
+}
+
 static int host_forbid(lua_State *L)
 {
 	struct sock_filter code[] = {
@@ -220,6 +233,7 @@ static lua_State *open_vm(struct allocator *a)
 	set_function(L, "table", host_table, a);
 	set_function(L, "fail_at", host_fail_at, a);
 	set_function(L, "attempts", host_attempts, a);
+	set_function(L, "resume", host_resume, a);
 	set_function(L, "forbid", host_forbid, a);
 	set_function(L, "script_vm", host_script_vm, a);
 	set_function(L, "thread_vms", host_thread_vms, a);
