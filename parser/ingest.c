@@ -181,21 +181,19 @@ static bool warn_of_garbage(const struct model *m, char *out)
 	const uint64_t live =
 		samples != 0 ? model_sample(m, samples - 1)->live_bytes : 0;
 	const uint64_t begun = t->begun_bytes_since_collector;
-	char bytes[REPORT_BYTES_MAX], since[64];
+	char bytes[REPORT_BYTES_MAX], after[64] = "";
 
 	if (live == 0 || begun <= GARBAGE_MIN || begun <= live / GARBAGE_PART)
 		return false;
 	report_text_bytes(bytes, begun, true);
-	if (t->last_collector_free_event == 0)
-		snprintf(since, sizeof(since), "and no collection was seen");
-	else
-		snprintf(since, sizeof(since),
-			 "after the last collection seen, at event %" PRIu64,
+	if (t->last_collector_free_event != 0)
+		snprintf(after, sizeof(after), " after event %" PRIu64,
 			 t->last_collector_free_event);
 	snprintf(out, INGEST_WARNING_SIZE,
-		 "garbage may look like a leak: %s were allocated %s; call "
-		 "collectgarbage() twice before stop()",
-		 bytes, since);
+		 "the collector freed nothing%s, %s were allocated %s: unless "
+		 "collectgarbage() ran twice before stop(), garbage may look "
+		 "like a leak",
+		 after, bytes, *after != '\0' ? "since" : "in all");
 	return true;
 }
 

@@ -51,17 +51,20 @@
 
 /*
  * A file opened while a standard stream is closed would take its number, and
- * a message could end up in a database.
+ * a message could end up in a database. What takes it instead fails in the
+ * same way as the closed stream when it is used.
  */
 static void open_standard_streams(void)
 {
-	int fd;
+	static const int flags[] = {
+		[STDIN_FILENO] = O_WRONLY,
+		[STDOUT_FILENO] = O_RDONLY,
+		[STDERR_FILENO] = O_RDWR,
+	};
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) < 0)
+			return;
 }
 
 static enum memparse_status work(const struct options *options)

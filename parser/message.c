@@ -45,7 +45,8 @@ void message(const char *file, const char *format, ...)
 	va_list args;
 
 	if (file != NULL) {
-		snprintf(text, sizeof(text) / 2, "%s: ", file);
+		snprintf(text, sizeof(text) / 2, "%s: ",
+			 strcmp(file, "-") == 0 ? "standard input" : file);
 		size = strlen(text);
 	}
 	va_start(args, format);

@@ -5,7 +5,11 @@ A='offset 0: not a memprof stream*'
 
 @test "not a stream" { echo hello > text; fails 3 "text: $A" text; }
 @test "an empty file" { : > none; fails 3 "none: offset 0: the stream is empty" none; }
-@test "an empty pipe" { fails 3 "-: offset 0: the stream is empty" - < /dev/null; }
+@test "an empty pipe" { fails 3 "standard input: offset 0: the stream is empty" - < /dev/null; }
+@test "a closed standard input" {
+  run -4 bash -c '"$MEMPARSE" - 2>&1 <&-'
+  [ "$output" = "memparse: standard input: Bad file descriptor" ]
+}
 @test "an unknown version" { printf 'ljs\11\0\0\0\200' > new; fails 3 'new: offset *version*' new; }
 @test "a cut stream" { fails 3 "cut: offset *: cut inside an event" cut; }
 @test "cut between two events" { head -c -1 app > a; fails 3 "a: offset *: cut: the closing byte is missing" a; }
@@ -49,6 +53,17 @@ A='offset 0: not a memprof stream*'
     [ "$output" = "memparse: standard output: No space left on device" ] ||
       wrong "$what: $output"
   done
+}
+
+@test "a closed standard output" {
+  for what in "" --leak-only --dump "-q leaks" --help; do
+    # shellcheck disable=SC2086 # words
+    run -4 bash -c '"$MEMPARSE" app '"$what"' 2>&1 >&-'
+    [ "$output" = "memparse: standard output: Bad file descriptor" ] ||
+      wrong "$what: $output"
+  done
+  "$MEMPARSE" app -o db >&-
+  works db --leak-only
 }
 
 @test "a reader that goes away is no news" {

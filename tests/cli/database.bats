@@ -216,7 +216,7 @@ ingest without --summary" db -q $query
   memparse app -o db
   zstd -q db
   fails 2 "db.zst: a database must be a file of its own*" db.zst
-  fails 2 "-: a database must be a file of its own*" - < db
+  fails 2 "standard input: a database must be a file of its own*" - < db
 }
 
 # ---- what the system refuses
