@@ -69,7 +69,7 @@ enum memparse_status job_query_database(const struct options *options,
 enum memparse_status job_print_text(const struct options *options,
 				    const struct model *model);
 
-/* Adds a stored profile to the model, 0 the newest. */
+/* Adds a stored profile, 0 the newest; CONTENT if its stream was cut. */
 enum memparse_status job_read_database(const char *path, int64_t profile,
 				       struct model *model);
 

@@ -137,20 +137,16 @@ static enum memparse_status fail_reader(const struct store_reader *r,
 	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }
 
-static void remark(void *arg, bool incomplete, uint64_t offset,
-		   const char *text)
+static void remark(void *arg, const char *text)
 {
-	if (incomplete)
-		message_offset(arg, offset, text);
-	else
-		message(arg, "warning: %s", text);
+	message(arg, "%s", text);
 }
 
 static enum memparse_status query_open(const struct options *options,
 				       struct store_reader *r, const char *path,
 				       const char *sql, int64_t profile)
 {
-	bool needs_blocks = false, summary = false;
+	bool needs_blocks = false, summary = false, complete = true;
 	enum memparse_status status;
 	enum store_result result;
 
@@ -166,11 +162,12 @@ static enum memparse_status query_open(const struct options *options,
 		return MEMPARSE_USAGE;
 	}
 	if (result == STORE_OK &&
-	    !store_read_remarks(r, profile, remark, (void *)path))
+	    !store_read_remarks(r, profile, &complete, remark, (void *)path))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
 		return fail_reader(r, path, result);
-	return print(options, r->db, sql, profile);
+	return job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,
+			 print(options, r->db, sql, profile));
 }
 
 enum memparse_status job_query_database(const struct options *options,

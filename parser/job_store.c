@@ -98,10 +98,11 @@ static enum memparse_status report_stored(const struct options *options,
 	model = model_new(NULL, NULL);
 	if (model == NULL)
 		return job_no_memory();
-	for (int64_t id = first; id <= last && status == MEMPARSE_DONE; id++)
-		status = job_read_database(options->output, id, model);
-	if (status == MEMPARSE_DONE)
-		status = job_print_text(options, model);
+	for (int64_t id = first; id <= last && counts(status); id++)
+		status = job_worse(
+			status, job_read_database(options->output, id, model));
+	if (counts(status))
+		status = job_worse(status, job_print_text(options, model));
 	model_free(model);
 	return status;
 }

@@ -22,13 +22,9 @@ enum memparse_status job_print_text(const struct options *options,
 
 /* ---- stored profiles */
 
-static void remark(void *arg, bool incomplete, uint64_t offset,
-		   const char *text)
+static void remark(void *arg, const char *text)
 {
-	if (incomplete)
-		message_offset(arg, offset, text);
-	else
-		message(arg, "warning: %s", text);
+	message(arg, "%s", text);
 }
 
 static enum memparse_status fail_reader(const struct store_reader *r,
@@ -45,17 +41,19 @@ enum memparse_status job_read_database(const char *path, int64_t profile,
 	enum memparse_status status = MEMPARSE_DONE;
 	enum store_result result;
 	struct store_reader r;
-	bool summary;
+	bool summary, complete = true;
 
 	result = store_read_open(&r, path);
 	if (result == STORE_OK)
 		result = store_read_choose(&r, &profile, &summary);
 	if (result == STORE_OK &&
 	    (!store_read_profile(&r, profile, model) ||
-	     !store_read_remarks(&r, profile, remark, (void *)path)))
+	     !store_read_remarks(&r, profile, &complete, remark, (void *)path)))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
 		status = fail_reader(&r, path, result);
+	else if (!complete)
+		status = MEMPARSE_CONTENT;
 	store_read_close(&r);
 	return status;
 }
@@ -83,7 +81,8 @@ static void read_one(const struct options *options, const char *path,
 		status = in.is_database ? job_read_database(
 						  path, options->profile, model)
 					: job_input_read(&in, model, NULL);
-		reading->any = reading->any || status == MEMPARSE_DONE;
+		reading->any = reading->any || status == MEMPARSE_DONE ||
+			       status == MEMPARSE_CONTENT;
 		reading->broken = reading->broken || status == MEMPARSE_SYSTEM;
 		status = job_worse(status, in.ended);
 	}

@@ -403,25 +403,28 @@ bool store_read_profile(struct store_reader *r, int64_t id, struct model *m)
 	return ok;
 }
 
-bool store_read_remarks(struct store_reader *r, int64_t id,
+bool store_read_remarks(struct store_reader *r, int64_t id, bool *complete,
 			store_remark_fn *each, void *arg)
 {
 	sqlite3_stmt *stmt = NULL;
 	int result = SQLITE_DONE;
 	const bool ok = ask(r, &stmt,
-			    "SELECT 1, end_offset, end_reason FROM profile "
+			    "SELECT 0, 0, printf('profile %d is not complete: "
+			    "%s: offset %d: %s', profile_id, source, "
+			    "end_offset, end_reason) FROM profile "
 			    "WHERE profile_id = ?1 AND complete = 0 UNION ALL "
-			    "SELECT 0, number, text FROM warning "
-			    "WHERE profile_id = ?1 ORDER BY 1, 2",
+			    "SELECT 1, number, 'warning: ' || text "
+			    "FROM warning WHERE profile_id = ?1 ORDER BY 1, 2",
 			    id);
 
+	*complete = true;
 	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *const text =
 			(const char *)sqlite3_column_text(stmt, 2);
 
-		each(arg, sqlite3_column_int(stmt, 0) != 0,
-		     (uint64_t)sqlite3_column_int64(stmt, 1),
-		     text != NULL ? text : "");
+		if (sqlite3_column_int(stmt, 0) == 0)
+			*complete = false;
+		each(arg, text != NULL ? text : "");
 	}
 	return finish(r, stmt, ok, result);
 }

@@ -40,11 +40,10 @@ bool store_read_profile(struct store_reader *r, int64_t id, struct model *m);
 
 /*
  * Tells of the stored profile what was told when it was stored: calls each()
- * with every warning, and with the reason why the stream is not complete.
+ * with the reason why its stream is not complete, if so, and every warning.
  */
-typedef void store_remark_fn(void *arg, bool incomplete, uint64_t offset,
-			     const char *text);
-bool store_read_remarks(struct store_reader *r, int64_t id,
+typedef void store_remark_fn(void *arg, const char *text);
+bool store_read_remarks(struct store_reader *r, int64_t id, bool *complete,
 			store_remark_fn *each, void *arg);
 
 /* Checks the database's application_id and user_version, see store_open(). */

@@ -141,7 +141,14 @@ ingest without --summary" db -q $query
   sql db "SELECT complete, end_offset, end_reason, live_bytes FROM profile" \
     "0|42|cut inside an event|30"
   sql db "$CONSERVED" 0
-  fails 0 "db: offset 42: cut inside an event" db --leak-only
+  told="db: profile 1 is not complete: cut: offset 42: cut inside an event"
+  fails 3 "$told" db --leak-only
+  [[ "$output" == *"@cut.lua:2 holds 20B"* ]]
+  fails 3 "$told" db -q leaks
+  # The newest counts, or the one that is chosen.
+  memparse app -o db
+  works db --leak-only
+  fails 3 "$told" db --profile 1
 }
 
 @test "what is no stream makes a profile without events" {
