@@ -4,6 +4,7 @@
 #include "job.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "dump.h"
 #include "message.h"
@@ -67,14 +68,35 @@ struct reading {
 	bool broken; /* and something that does not count */
 };
 
-static void read_one(const struct options *options, const char *path,
+/* Streams may be taken twice, each makes blocks of its own. */
+static bool is_again(const struct options *options, int operand)
+{
+	struct stat this, other;
+
+	if (stat(options->operands[operand], &this) != 0)
+		return false;
+	for (int i = 0; i < operand; i++)
+		if (stat(options->operands[i], &other) == 0 &&
+		    other.st_dev == this.st_dev && other.st_ino == this.st_ino)
+			return true;
+	return false;
+}
+
+static void read_one(const struct options *options, int operand,
 		     struct model *model, struct reading *reading)
 {
+	const char *const path = options->operands[operand];
 	struct job_input in;
 	enum memparse_status status = job_input_open(&in, path, NULL);
 
 	if (status == MEMPARSE_DONE && !in.is_database && options->profile) {
 		message(path, "--profile goes with a database");
+		status = MEMPARSE_USAGE;
+	}
+	if (status == MEMPARSE_DONE && in.is_database &&
+	    is_again(options, operand)) {
+		message(path, "the same database twice: its profile would "
+			      "count twice");
 		status = MEMPARSE_USAGE;
 	}
 	if (status == MEMPARSE_DONE) {
@@ -98,7 +120,7 @@ enum memparse_status job_text(const struct options *options)
 	if (model == NULL)
 		return job_no_memory();
 	for (int i = 0; i < options->operand_count && !reading.broken; i++)
-		read_one(options, options->operands[i], model, &reading);
+		read_one(options, i, model, &reading);
 	if (reading.any && !reading.broken)
 		reading.status = job_worse(reading.status,
 					   job_print_text(options, model));

@@ -18,7 +18,6 @@ enum {
 	OPTION_SUMMARY,
 	OPTION_PROFILE,
 	OPTION_DUMP,
-	OPTION_HELP,
 	OPTION_VERSION,
 	OPERAND = 1, /* getopt_long()'s word for it */
 };
@@ -32,7 +31,7 @@ static const struct option long_options[] = {
 	{"profile", required_argument, NULL, OPTION_PROFILE},
 	{"format", required_argument, NULL, 'f'},
 	{"dump", no_argument, NULL, OPTION_DUMP},
-	{"help", no_argument, NULL, OPTION_HELP},
+	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
 };
@@ -66,7 +65,8 @@ static const char help_head[] =
 	"newest\n"
 	"  -f, --format=FORMAT    text, box, csv, json or markdown; but for "
 	"text this\n"
-	"                         means -q leaks if there is no -q\n"
+	"                         means -q leaks if there is no -q; the last "
+	"-f counts\n"
 	"      --dump             all symbols and events, one a line, as they "
 	"come:\n"
 	"                           lua ADDRESS NAME LINE | c ADDRESS NAME\n"
@@ -90,7 +90,7 @@ static const char help_head[] =
 	"quick,\n"
 	"                         enough for the queries below that bear no *\n"
 	"\n"
-	"      --help             this text\n"
+	"  -h, --help             this text\n"
 	"      --version          the version\n"
 	"\n"
 	"Queries (* needs the rows of single blocks):\n";
@@ -299,9 +299,9 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 	if (argc > 0)
 		argv[0] = program;
 	/* The dash: operands come in their turn, whatever the environment. */
-	while ((option = getopt_long(argc, argv, "-o:q:f:", long_options,
+	while ((option = getopt_long(argc, argv, "-ho:q:f:", long_options,
 				     NULL)) != -1) {
-		if (option == OPTION_HELP) {
+		if (option == 'h') {
 			print_help();
 			return OPTIONS_DONE;
 		}

@@ -91,6 +91,12 @@ TEXT
   [[ "$output" == *"@app.lua:5 holds 242B: 6 allocs, 0 frees"* ]]
 }
 
+@test "the same database twice is a mistake" {
+  memparse app -o db
+  ln -s db link
+  fails 2 "link: the same database twice: *" --leak-only db link
+}
+
 @test "options may stand behind operands" {
   works app --leak-only
   snapshot leak_only
