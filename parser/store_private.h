@@ -23,7 +23,7 @@ struct store {
 	char *partial;	/* path.partial, locked while lock >= 0 */
 	int lock;
 
-	int64_t first_profile, last_profile;	     /* stored so far */
+	int64_t first_profile, last_profile;	    /* stored so far */
 	int64_t profile_id, first_name, first_site; /* next free numbers */
 	int64_t first_allocation, first_live, next_allocation;
 	uint64_t event_base; /* events of the streams before this one */
