@@ -76,6 +76,18 @@ enum memparse_status job_no_memory(void)
 	return MEMPARSE_SYSTEM;
 }
 
+enum memparse_status job_fail_reader(const struct store_reader *r,
+				     const char *path, enum store_result result)
+{
+	message(path, "%s", r->error);
+	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
+void job_remark(void *arg, const char *text)
+{
+	message(arg, "%s", text);
+}
+
 static enum memparse_status fail_input(const struct job_input *in,
 				       const char *why)
 {

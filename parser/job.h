@@ -80,6 +80,14 @@ enum memparse_status job_check_query(const char *name, const char *sql,
 /* Says that there is no memory. */
 enum memparse_status job_no_memory(void);
 
+/* Says why a database could not be read. */
+enum memparse_status job_fail_reader(const struct store_reader *r,
+				     const char *path,
+				     enum store_result result);
+
+/* A remark on a stored profile, said of the path that is arg. */
+void job_remark(void *arg, const char *text);
+
 /* The worse of two. */
 static inline enum memparse_status job_worse(enum memparse_status a,
 					     enum memparse_status b)

@@ -129,19 +129,6 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 
 /* ---- on a database */
 
-static enum memparse_status fail_reader(const struct store_reader *r,
-					const char *path,
-					enum store_result result)
-{
-	message(path, "%s", r->error);
-	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
-}
-
-static void remark(void *arg, const char *text)
-{
-	message(arg, "%s", text);
-}
-
 static enum memparse_status query_open(const struct options *options,
 				       struct store_reader *r, const char *path,
 				       const char *sql, int64_t profile)
@@ -161,11 +148,11 @@ static enum memparse_status query_open(const struct options *options,
 			(long long)profile, options->query);
 		return MEMPARSE_USAGE;
 	}
-	if (result == STORE_OK &&
-	    !store_read_remarks(r, profile, &complete, remark, (void *)path))
+	if (result == STORE_OK && !store_read_remarks(r, profile, &complete,
+						      job_remark, (void *)path))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
-		return fail_reader(r, path, result);
+		return job_fail_reader(r, path, result);
 	return job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,
 			 print(options, r->db, sql, profile));
 }
@@ -181,7 +168,7 @@ enum memparse_status job_query_database(const struct options *options,
 	if (result == STORE_OK)
 		status = query_open(options, &r, path, sql, profile);
 	else
-		status = fail_reader(&r, path, result);
+		status = job_fail_reader(&r, path, result);
 	store_read_close(&r);
 	return status;
 }

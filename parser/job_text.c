@@ -23,19 +23,6 @@ enum memparse_status job_print_text(const struct options *options,
 
 /* ---- stored profiles */
 
-static void remark(void *arg, const char *text)
-{
-	message(arg, "%s", text);
-}
-
-static enum memparse_status fail_reader(const struct store_reader *r,
-					const char *path,
-					enum store_result result)
-{
-	message(path, "%s", r->error);
-	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
-}
-
 enum memparse_status job_read_database(const char *path, int64_t profile,
 				       struct model *model)
 {
@@ -49,10 +36,11 @@ enum memparse_status job_read_database(const char *path, int64_t profile,
 		result = store_read_choose(&r, &profile, &summary);
 	if (result == STORE_OK &&
 	    (!store_read_profile(&r, profile, model) ||
-	     !store_read_remarks(&r, profile, &complete, remark, (void *)path)))
+	     !store_read_remarks(&r, profile, &complete, job_remark,
+				 (void *)path)))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
-		status = fail_reader(&r, path, result);
+		status = job_fail_reader(&r, path, result);
 	else if (!complete)
 		status = MEMPARSE_CONTENT;
 	store_read_close(&r);
