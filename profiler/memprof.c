@@ -211,21 +211,10 @@ static int holder_gc(lua_State *L)
  */
 static void hear_traces(lua_State *L, struct recorder *r)
 {
-	bool opened = false;
 	if (r->hears_traces || !r->prepared)
 		return;
-	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-	if (lua_istable(L, -1)) {
-		lua_getfield(L, -1, "jit");
-		opened = lua_istable(L, -1);
-		lua_pop(L, 1);
-	}
-	lua_pop(L, 1);
-	if (!opened)
-		return;
-	r->hears_traces = true;
 	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
-	trace_events_attach(L);
+	r->hears_traces = trace_events_attach(L);
 }
 
 /* Stack: 0. Makes the recorder of this VM unless it is there. */
@@ -299,6 +288,7 @@ EXPORT void ljmemprof_attach(lua_State *L)
 /* Stack: +1. The memprof table of this VM, one for both modules. */
 static void push_memprof(lua_State *L)
 {
+	struct recorder *r;
 	struct vm_layout layout;
 	char message[320];
 	lua_getfield(L, LUA_REGISTRYINDEX, KEY_MEMPROF);
@@ -312,8 +302,11 @@ static void push_memprof(lua_State *L)
 	lua_setfield(L, -2, "start");
 	lua_pushcclosure(L, memprof_stop, 0);
 	lua_setfield(L, -2, "stop");
-	lua_pushboolean(
-		L, get_verified_layout(L, &layout, message, sizeof message));
+	r = recorder_of(L);
+	/* What is prepared was verified. */
+	lua_pushboolean(L, (r && r->prepared) ||
+				   get_verified_layout(L, &layout, message,
+						       sizeof message));
 	lua_setfield(L, -2, "available");
 	lua_createtable(L, 0, 1);
 	lua_pushvalue(L, -2);

@@ -162,17 +162,19 @@ static int open_stream(struct recorder *r, const char *path)
 	return 0;
 }
 
-static uintptr_t global_of(lua_State *L, const struct vm_layout *layout)
+static void set_vm(struct recorder *r, lua_State *L,
+		   const struct vm_layout *layout)
 {
-	return vm_ref(layout->gc64, (uintptr_t)L + (unsigned)layout->l_glref);
+	r->layout = *layout;
+	r->global =
+		vm_ref(layout->gc64, (uintptr_t)L + (unsigned)layout->l_glref);
 }
 
 /* From here on the hook works without Lua's API. */
 static void adopt(struct recorder *r, lua_State *L,
 		  const struct vm_layout *layout)
 {
-	r->layout = *layout;
-	r->global = global_of(L, layout);
+	set_vm(r, L, layout);
 	install(r, L);
 }
 
@@ -194,8 +196,7 @@ void recorder_prepare(struct recorder *r, lua_State *L,
 {
 	if (r->prepared)
 		return;
-	r->layout = *layout;
-	r->global = global_of(L, layout);
+	set_vm(r, L, layout);
 	vm_traces_init(&r->traces, primed);
 	r->prepared = true;
 }

@@ -97,15 +97,17 @@ static void keep_below(lua_State *L, int before, int after, int ours)
 	}
 }
 
-void trace_events_attach(lua_State *L)
+bool trace_events_attach(lua_State *L)
 {
+	bool there;
 	int holder = lua_gettop(L), ours = holder + 1, before = holder + 2;
 	lua_pushvalue(L, holder);
 	lua_pushcclosure(L, on_record, 1);
 	push_handlers(L);
 	copy_table(L);
 	push_attach(L);
-	if (lua_isfunction(L, -1)) {
+	there = lua_isfunction(L, -1);
+	if (there) {
 		lua_pushvalue(L, ours);
 		lua_pushliteral(L, "record");
 		if (lua_pcall(L, 2, 0, 0) == 0) {
@@ -115,4 +117,5 @@ void trace_events_attach(lua_State *L)
 		}
 	}
 	lua_settop(L, holder - 1);
+	return there;
 }

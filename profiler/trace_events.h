@@ -10,13 +10,16 @@
 #ifndef LJMEMPROF_TRACE_EVENTS_H
 #define LJMEMPROF_TRACE_EVENTS_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 /*
  * Attaches the handler for the recorder whose holder (userdata with a struct
  * recorder *, NULL once the VM closes) is on top of the stack. Without
- * jit.attach nothing happens. Stack: -1, +0. May raise out of memory.
+ * jit.attach nothing happens, and the result is false. Stack: -1, +0. May raise
+ * out of memory.
  */
-void trace_events_attach(lua_State *L);
+bool trace_events_attach(lua_State *L);
 
 #endif
