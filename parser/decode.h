@@ -42,10 +42,34 @@ struct decode_input {
  * source is LJM_SOURCE_LUA, _C or _TRACE, address the address it names (the
  * trace number of a trace), line the first line of a prototype or the line
  * where a trace starts.
+ *
+ * Of the compact stream: a heap event has source DECODE_CALLSITE and the
+ * number of its callsite as address; all references have been checked to be
+ * to earlier definitions. A record has kind DECODE_RECORD, its type (enum
+ * ljm_record) as source, and the fields
+ *
+ *   start       address: microseconds since 1970, line: process, name: text,
+ *               start_address: depth
+ *   string      name
+ *   prototype   address: chunk string, line: first line, start_address: name
+ *               string
+ *   function    address, start_address: name string
+ *   frame       line of Lua and trace, address: frame kind, start_address:
+ *               prototype, function, what or why, trace_number
+ *   callsite    address: parent, start_address: frame
+ *   clock       address: microseconds
+ *   mark        address: label string
+ *   collection  address: reason
+ *   unit        address: shift
+ *   lost        address: events
+ *
+ * and zero in all others.
  */
+#define DECODE_RECORD	4 /* a kind beside enum ljm_kind */
+#define DECODE_CALLSITE 5 /* a source beside enum ljm_source */
 struct decode_event {
-	uint8_t kind;	  /* enum ljm_kind */
-	uint8_t source;	  /* enum ljm_source */
+	uint8_t kind;	  /* enum ljm_kind, or DECODE_RECORD */
+	uint8_t source;	  /* enum ljm_source, or see above */
 	uint64_t address; /* see above */
 	uint64_t line;	  /* of source Lua and of symbols; else 0 */
 	union {
@@ -60,7 +84,7 @@ struct decode_event {
 			const char *name;
 			uint64_t name_size;	/* bytes */
 			uint64_t start_address; /* trace: where it starts */
-			uint64_t unused;
+			uint64_t trace_number;	/* of a frame */
 		};
 	};
 };

@@ -2,8 +2,8 @@
  * ljm_format.h - the memprof stream format: grammar, bit layout, limits.
  *
  * The one definition of the wire format, included by the recorder (which
- * writes version 3) and by the decoder (which reads every version). It holds
- * no code.
+ * writes version 3, and our own 0x83) and by the decoder (which reads every
+ * version). It holds no code.
  *
  *   stream   = symtab events
  *   symtab   = "ljs" version reserved{3} symbol* 0x80
@@ -40,6 +40,7 @@
  *                   trace-number mcode-address prototype-address line
  *   2       3       as 2,2; symbols in events, Lua prototypes only
  *   3       3       the grammar above
+ *   3       0x83    our own, see "The compact stream" below
  *
  * In 3,3 the head byte 0x01 (kind alloc, source 0) is a C function symbol:
  * writers emit it for a library without a symbol hash.
@@ -108,5 +109,147 @@ enum ljm_source {
  */
 #define LJM_NAME_MAX (16u << 20)
 #define LJM_SIZE_MAX 0x7fffffffffffffffull
+
+/*
+ * ---- The compact stream, events version 0x83
+ *
+ * A reader of version 3 refuses it by its version. It says more (stacks,
+ * time, marks) in a third of the bytes: what an event refers to is defined
+ * once and then numbered, addresses are differences.
+ *
+ *   stream     = "ljs" 3 reserved{3} 0x80 "ljm" 0x83 reserved{3}
+ *                start item* 0x80
+ *   item       = record | event
+ *   event      = head [callsite] [size] place
+ *   head       = one byte: bits 0-1 kind (alloc, free, realloc as above),
+ *                bit 2 same, bits 3-7 size class
+ *   callsite   = number; absent when "same" is set: that of the last event
+ *                of the same kind
+ *   size       = of the new block, for a free of the old one; absent when the
+ *                size class is not 0: then it is 8 times the class
+ *   place      = alloc:   address relative to the end of the last alloc's block
+ *              | free:    end of the block relative to the address of the last
+ *                         free's block
+ *              | realloc: old-size
+ *                         old address relative to the last realloc's new one
+ *                         new address relative to the old one
+ *   record     = type body; the type is bits 2-7 of its byte, bits 0-1 are 0
+ *   body       = start:      microseconds-since-1970 process-id depth text
+ *              | string:     text
+ *              | prototype:  chunk-string first-line name-string
+ *              | function:   address name-string
+ *              | frame:      frame-kind operands
+ *              | callsite:   parent-callsite frame
+ *              | clock:      microseconds
+ *              | mark:       label-string
+ *              | collection: reason
+ *              | unit:       shift
+ *              | lost:       events
+ *   operands   = internal:   what
+ *              | Lua:        prototype line
+ *              | Lua on a trace: prototype line trace-number
+ *              | C:          function
+ *              | trace:      trace-number prototype line
+ *              | gap:        why
+ *
+ * Integers and texts are as above. Strings, prototypes, functions, frames and
+ * callsites are numbered from 1, each in the order of their definitions; a
+ * reference is to an earlier one. 0 stands for none, where it is allowed: a
+ * prototype's name, and the parent of a callsite whose frame is outermost.
+ *
+ * A callsite is a path of frames: its own frame is the innermost, the one
+ * that allocated, its parent the path that called it. Without stacks all
+ * parents are 0, and the frame is the Lua line that format 3 would name.
+ * With stacks it may be that of a C function which this line called. The line
+ * of a frame that called another is that of the call.
+ *
+ * An address a relative to b is the signed difference (a >> unit) -
+ * (b >> unit), modulo 2^64, in zigzag: 0 -1 1 -2 2 ... as 0 1 2 3 4 ... The
+ * end of a block is its address + its size, rounded up to a multiple of
+ * 1 << unit. What there was none of yet is at 0. unit is LJM_UNIT until a
+ * record changes it; every address is a multiple of 1 << unit.
+ *
+ * start is the first item, and there is no other. Its depth is the most
+ * frames that a callsite has, 0 when stacks are not recorded; its text
+ * describes the VM. A clock is the time since the last one, the first since
+ * start: what comes behind it happened at that time or later, up to the next
+ * one. collection: a full one has just ended. lost: so many events before
+ * this are missing.
+ */
+
+#define LJM_COMPACT_VERSION 0x83
+
+#define LJM_COMPACT_SAME       0x04 /* the callsite of the last of this kind */
+#define LJM_COMPACT_SIZE_SHIFT 3
+#define LJM_COMPACT_SIZE_UNIT  8  /* bytes a step of the size class */
+#define LJM_COMPACT_SIZE_LAST  31 /* the highest size class */
+
+/* Types of a record, in bits 2-7 of its first byte. */
+enum ljm_record {
+	LJM_RECORD_START = 1,
+	LJM_RECORD_STRING = 2,
+	LJM_RECORD_PROTO = 3,
+	LJM_RECORD_FUNCTION = 4,
+	LJM_RECORD_FRAME = 5,
+	LJM_RECORD_CALLSITE = 6,
+	LJM_RECORD_CLOCK = 7,
+	LJM_RECORD_MARK = 8,
+	LJM_RECORD_COLLECTION = 9,
+	LJM_RECORD_UNIT = 10,
+	LJM_RECORD_LOST = 11,
+};
+#define LJM_RECORD_SHIFT 2
+
+enum ljm_frame {
+	LJM_FRAME_INTERNAL = 0,
+	LJM_FRAME_LUA = 1,
+	LJM_FRAME_LUA_TRACE = 2, /* the exact line, inside compiled code */
+	LJM_FRAME_C = 3,
+	LJM_FRAME_TRACE = 4, /* only the trace is certain */
+	LJM_FRAME_GAP = 5,   /* frames that are not known, or not recorded */
+};
+
+/* What the VM did for itself: operand of an internal frame. */
+enum ljm_internal {
+	LJM_INTERNAL_OTHER = 0,
+	LJM_INTERNAL_GC = 1,	    /* the collector */
+	LJM_INTERNAL_RECORDER = 2,  /* of traces */
+	LJM_INTERNAL_OPTIMISER = 3, /* of traces */
+	LJM_INTERNAL_ASSEMBLER = 4, /* of traces */
+	LJM_INTERNAL_EXIT = 5,	    /* from a trace */
+	LJM_INTERNAL_HOST = 6,	    /* called the API outside of any function */
+};
+#define LJM_INTERNAL_LAST 6
+
+/* Why there is a gap in a path: operand of a gap frame. */
+enum ljm_gap {
+	LJM_GAP_DEPTH = 0,   /* deeper than the recording's depth */
+	LJM_GAP_INLINED = 1, /* functions that a trace inlined */
+	LJM_GAP_UNKNOWN = 2, /* a frame of the host that cannot be read */
+};
+#define LJM_GAP_LAST 2
+
+/* Who asked for a full collection: operand of a collection. */
+enum ljm_collection {
+	LJM_COLLECTION_PROGRAM = 0, /* or the collector by itself */
+	LJM_COLLECTION_START = 1,   /* the recorder, at its start */
+	LJM_COLLECTION_MARK = 2,
+	LJM_COLLECTION_STOP = 3,
+};
+#define LJM_COLLECTION_LAST 3
+
+/* The unit of addresses before any unit record, and the largest. */
+#define LJM_UNIT     3
+#define LJM_UNIT_MAX 12
+
+/*
+ * The most definitions of one sort, and the most frames of a callsite, of
+ * ours again. The recorder gives what is beyond to a gap.
+ */
+#define LJM_NUMBER_MAX (1u << 22)
+#define LJM_DEPTH_MAX  1024u
+
+/* The longest event: head, callsite, three sizes and addresses. */
+#define LJM_COMPACT_EVENT_MAX (1 + 5 * LJM_LEB128_MAX)
 
 #endif
