@@ -18,6 +18,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* True in replay.c, where every run counts; libFuzzer's are to be quick. */
+extern const bool fuzz_thorough;
+
 /* Fails in every build. */
 #define CHECK(condition)                                                       \
 	do {                                                                   \

@@ -13,6 +13,8 @@
 
 #define EVENTS 256
 
+const bool fuzz_thorough = false;
+
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
 			       unsigned seed);

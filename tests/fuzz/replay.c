@@ -13,6 +13,8 @@
 
 #define FILE_MAX (1u << 20)
 
+const bool fuzz_thorough = true;
+
 static uint64_t runs;
 
 static void run(const uint8_t *data, size_t size)
