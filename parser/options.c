@@ -259,6 +259,33 @@ static void add_operand(struct options *o, const char *operand)
 	o->operands[o->operand_count++] = operand;
 }
 
+/*
+ * Says what getopt_long() would say, which prints a word as it is: here it
+ * is made printable.
+ */
+static void wrong_option(int option, const char *word)
+{
+	const size_t size = strcspn(word, "=");
+	unsigned matches = 0;
+
+	for (const struct option *l = long_options; l->name != NULL; l++)
+		if (size > 2 && strncmp(word + 2, l->name, size - 2) == 0)
+			matches++;
+	if (option == ':' && word[1] == '-')
+		message(NULL, "option '%s' requires an argument", word);
+	else if (option == ':')
+		message(NULL, "option requires an argument -- '%c'", optopt);
+	else if (optopt == 0 && matches > 1)
+		message(NULL, "option '%s' is ambiguous", word);
+	else if (optopt == 0)
+		message(NULL, "unrecognized option '%s'", word);
+	else if (optopt == 'h' || optopt >= OPTION_LEAK_ONLY)
+		message(NULL, "option '%.*s' doesn't allow an argument",
+			(int)size, word);
+	else
+		message(NULL, "invalid option -- '%c'", optopt);
+}
+
 static bool read_option(struct options *o, int option, const char *value)
 {
 	switch (option) {
@@ -282,25 +309,29 @@ static bool read_option(struct options *o, int option, const char *value)
 	case 'f':
 		return read_format(o, value);
 	default:
-		return false; /* getopt_long() has said why */
+		return false;
 	}
 }
 
 enum options_result options_read(struct options *o, int argc, char **argv)
 {
-	static char program[] = "memparse";
 	int option;
 
 	memset(o, 0, sizeof(*o));
 	o->operands = calloc((size_t)argc + 1, sizeof(*o->operands));
 	if (o->operands == NULL)
 		return OPTIONS_NO_MEMORY;
-	/* What getopt_long()'s messages begin with. */
-	if (argc > 0)
-		argv[0] = program;
-	/* The dash: operands come in their turn, whatever the environment. */
-	while ((option = getopt_long(argc, argv, "-ho:q:f:", long_options,
+	/*
+	 * The dash: operands come in their turn, whatever the environment.
+	 * The colon: a missing value is told by one.
+	 */
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "-:ho:q:f:", long_options,
 				     NULL)) != -1) {
+		if (option == '?' || option == ':') {
+			wrong_option(option, argv[optind - 1]);
+			return OPTIONS_WRONG;
+		}
 		if (option == 'h') {
 			print_help();
 			return OPTIONS_DONE;

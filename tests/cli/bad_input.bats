@@ -78,6 +78,14 @@ A='offset 0: not a memprof stream*'
 
 @test "no operand" { fails 2 "no file to read*"; }
 @test "an unknown option" { fails 2 "unrecognized option '--wrong'" --wrong app; }
+@test "an unknown short option" { fails 2 "invalid option -- 'z'" --dump -zq app; }
+@test "an unknown option that would steer a terminal" {
+  fails 2 "unrecognized option '--\\\\x1b\\[31m\\\\x0f'" $'--\e[31m\x0f' app
+  fails 2 "invalid option -- '\\\\x1b'" $'-\e' app
+}
+@test "an ambiguous option" { fails 2 "option '--h' is ambiguous" --h app; }
+@test "an option with a value it cannot have" { fails 2 "option '--help' doesn't allow an argument" --help=1 app; }
+@test "a long option without its value" { fails 2 "option '--output' requires an argument" app --output; }
 @test "an option without its value" { fails 2 "option requires an argument -- 'o'" app -o; }
 @test "an unknown query" { fails 2 "unknown query 'nosuch': *churn*top_allocators" -q nosuch app; }
 @test "a query file that is not there" { fails 4 "no/such.sql: No such file or directory" -q no/such.sql app; }
