@@ -12,6 +12,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "utf8.h"
+
 /* ---- the buffer */
 
 void format_append(struct format_buffer *b, const char *bytes, size_t size)
@@ -40,34 +42,6 @@ void format_clear(struct format_buffer *b)
 
 /* ---- UTF-8 */
 
-/*
- * The length of the character at s, 0 if it is not UTF-8; *code is its number.
- */
-static size_t next_char(const uint8_t *s, size_t left, uint32_t *code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length;
-
-	*code = s[0];
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (left < length)
-		return 0;
-	*code &= 0x7fu >> length;
-	for (size_t i = 1; i < length; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		*code = *code << 6 | (s[i] & 0x3f);
-	}
-	if (*code < least[length] || *code > 0x10ffff ||
-	    (*code >= 0xd800 && *code < 0xe000))
-		return 0;
-	return length;
-}
-
 bool format_is_utf8(const char *bytes, size_t size)
 {
 	const uint8_t *const s = (const uint8_t *)bytes;
@@ -75,19 +49,11 @@ bool format_is_utf8(const char *bytes, size_t size)
 	size_t length;
 
 	for (size_t at = 0; at < size; at += length) {
-		length = next_char(s + at, size - at, &code);
+		length = utf8_next(s + at, size - at, &code);
 		if (length == 0)
 			return false;
 	}
 	return true;
-}
-
-/* Characters that steer a terminal, or turn the direction of a line. */
-static bool is_control(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e ||
-	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 /* The columns that a character takes up, as the C library knows them. */
@@ -109,8 +75,8 @@ size_t format_printable(struct format_buffer *b, const char *bytes, size_t size)
 	char hex[5];
 
 	for (size_t at = 0; at < size; at += length) {
-		length = next_char(s + at, size - at, &code);
-		if (length != 0 && !is_control(code)) {
+		length = utf8_next(s + at, size - at, &code);
+		if (length != 0 && !utf8_is_control(code)) {
 			format_append(b, bytes + at, length);
 			width += char_width(code);
 			continue;
@@ -134,7 +100,7 @@ static size_t bytes_of(const char *text, size_t size, size_t columns,
 
 	for (*width = 0; at < size; at += length) {
 		length =
-			next_char((const uint8_t *)text + at, size - at, &code);
+			utf8_next((const uint8_t *)text + at, size - at, &code);
 		if (*width + char_width(code) > columns)
 			break;
 		*width += char_width(code);

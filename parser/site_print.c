@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "model.h"
+#include "utf8.h"
 
 /* Where a name goes: like snprintf(), the length is counted to the end. */
 struct printer {
@@ -37,32 +38,13 @@ static void print_bytes(struct printer *p, const uint8_t *bytes, size_t n)
 		p->out[p->length < p->size ? p->length : p->size - 1] = '\0';
 }
 
-/*
- * The length of the printable character at s, in bytes; 0 when there is none:
- * a control character, U+0080 to U+009F among them, or no UTF-8.
- */
+/* The length of the printable character at s, in bytes; 0: there is none. */
 static size_t printable(const uint8_t *s, size_t left)
 {
-	static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000};
-	size_t length;
-	uint32_t c;
+	uint32_t code;
+	const size_t length = utf8_next(s, left, &code);
 
-	if (s[0] < 0x80)
-		return s[0] >= 0x20 && s[0] != 0x7f;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (left < length)
-		return 0;
-	c = s[0] & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	return length;
+	return length != 0 && utf8_is_control(code) ? 0 : length;
 }
 
 static void print_name(struct printer *p, const struct model_name *name)
