@@ -218,9 +218,9 @@ static bool warn_of_further_sites(const struct model *m, char *out)
 	if (events == 0)
 		return false;
 	snprintf(out, INGEST_WARNING_SIZE,
-		 "more than %u sites: %" PRIu64
+		 "more than %zu sites: %" PRIu64
 		 " events of further ones are told as (further sites)",
-		 MODEL_SITES, events);
+		 model_site_count(m) - 1, events);
 	return true;
 }
 
@@ -231,9 +231,9 @@ static bool warn_of_unlisted(const struct model *m, char *out)
 	if (blocks == 0)
 		return false;
 	snprintf(out, INGEST_WARNING_SIZE,
-		 "more than %u pairs of sites: who ended %" PRIu64
+		 "more than %zu pairs of sites: who ended %" PRIu64
 		 " blocks is not told under Overrides",
-		 MODEL_OVERRIDES, blocks);
+		 model_override_count(m), blocks);
 	return true;
 }
 

@@ -123,13 +123,56 @@ static enum memparse_status look(struct job_input *in)
 	return MEMPARSE_DONE;
 }
 
-enum memparse_status job_input_open(struct job_input *in, const char *path,
+/*
+ * What --memory bounds, beside the window of zstd: as many sites and pairs of
+ * sites as fit, half for each; see MODEL_SITES.
+ */
+#define SITE_BYTES     320
+#define OVERRIDE_BYTES 100
+
+static uint32_t share(uint64_t memory, uint32_t bytes, uint32_t most)
+{
+	const uint64_t count = memory / 2 / bytes;
+
+	return memory == 0 || count > most ? most : (uint32_t)count;
+}
+
+struct model *job_model(const struct options *options, model_life_fn *on_life,
+			void *arg)
+{
+	struct model *const m = model_new(on_life, arg);
+
+	if (m != NULL)
+		model_set_limits(
+			m, share(options->memory, SITE_BYTES, MODEL_SITES),
+			share(options->memory, OVERRIDE_BYTES,
+			      MODEL_OVERRIDES));
+	return m;
+}
+
+/* The largest window of zstd, as a power of two, that fits. */
+static unsigned window_log(uint64_t memory)
+{
+	unsigned log = 0;
+
+	while (memory >> (log + 1) != 0)
+		log++;
+	return log < SOURCE_ZSTD_WINDOW_LOG_MAX ? log
+						: SOURCE_ZSTD_WINDOW_LOG_MAX;
+}
+
+enum memparse_status job_input_open(const struct options *options,
+				    struct job_input *in, const char *path,
 				    const char *store_name)
 {
+	const struct source_options how = {
+		.zstd_window_log = window_log(options->memory),
+	};
+
 	memset(in, 0, sizeof(*in));
 	in->path = path;
 	in->store_name = store_name;
-	if (source_open(&in->source, path, NULL) != SOURCE_OK)
+	if (source_open(&in->source, path, &how) != SOURCE_OK)
 		return in->source != NULL ? fail_input(in, in->source->error)
 					  : job_no_memory();
 	return look(in);

@@ -41,8 +41,13 @@ struct job_input {
  * Opens path and looks at what it is. DONE, USAGE or SYSTEM. store_name is
  * what messages call the database that it will be stored in, or NULL.
  */
-enum memparse_status job_input_open(struct job_input *in, const char *path,
+enum memparse_status job_input_open(const struct options *options,
+				    struct job_input *in, const char *path,
 				    const char *store_name);
+
+/* A model for streams, as large as --memory allows; NULL without memory. */
+struct model *job_model(const struct options *options, model_life_fn *on_life,
+			void *arg);
 
 /*
  * Feeds a stream into a model, and if store is not NULL the model into it,

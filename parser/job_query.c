@@ -194,8 +194,8 @@ static enum memparse_status read_streams(const struct options *options,
 		if (status != MEMPARSE_DONE || i + 1 >= options->operand_count)
 			break;
 		job_input_close(in);
-		status =
-			job_input_open(in, options->operands[i + 1], TEMPORARY);
+		status = job_input_open(options, in, options->operands[i + 1],
+					TEMPORARY);
 		if (status == MEMPARSE_DONE && in->is_database) {
 			message(in->path, "a query reports on one database, "
 					  "or on streams");
@@ -235,7 +235,8 @@ static enum memparse_status query_streams(const struct options *options,
 			store ? store_error(store) : "out of memory");
 		status = MEMPARSE_SYSTEM;
 	} else {
-		model = model_new(needs_blocks ? store_life : NULL, store);
+		model = job_model(options, needs_blocks ? store_life : NULL,
+				  store);
 		status = model != NULL ? read_streams(options, in, model, store)
 				       : job_no_memory();
 	}
@@ -255,7 +256,8 @@ enum memparse_status job_query(const struct options *options)
 
 	status = job_load_query(options->query, &sql);
 	if (status == MEMPARSE_DONE)
-		status = job_input_open(&in, options->operands[0], TEMPORARY);
+		status = job_input_open(options, &in, options->operands[0],
+					TEMPORARY);
 	if (status != MEMPARSE_DONE) {
 		/* It has been said why. */
 	} else if (in.is_database && options->operand_count > 1) {

@@ -32,7 +32,7 @@ static enum memparse_status store_one(const struct options *options,
 
 	if (!store_begin(store))
 		return fail_store(options, store, STORE_FAILED);
-	model = model_new(options->summary ? NULL : store_life, store);
+	model = job_model(options, options->summary ? NULL : store_life, store);
 	if (model == NULL)
 		return job_no_memory();
 	status = job_input_read(in, model, store);
@@ -64,7 +64,7 @@ static enum memparse_status store_all(const struct options *options,
 	for (int i = 0; i < options->operand_count && counts(status); i++) {
 		struct job_input in;
 		enum memparse_status one = job_input_open(
-			&in, options->operands[i], options->output);
+			options, &in, options->operands[i], options->output);
 
 		if (one == MEMPARSE_DONE && in.is_database) {
 			message(in.path, "a database cannot be stored in "

@@ -75,7 +75,7 @@ static void read_one(const struct options *options, int operand,
 {
 	const char *const path = options->operands[operand];
 	struct job_input in;
-	enum memparse_status status = job_input_open(&in, path, NULL);
+	enum memparse_status status = job_input_open(options, &in, path, NULL);
 
 	if (status == MEMPARSE_DONE && !in.is_database && options->profile) {
 		message(path, "--profile goes with a database");
@@ -102,7 +102,7 @@ static void read_one(const struct options *options, int operand,
 
 enum memparse_status job_text(const struct options *options)
 {
-	struct model *const model = model_new(NULL, NULL);
+	struct model *const model = job_model(options, NULL, NULL);
 	struct reading reading = {MEMPARSE_DONE, false, false};
 
 	if (model == NULL)
@@ -118,10 +118,11 @@ enum memparse_status job_text(const struct options *options)
 
 /* ---- the dump */
 
-static enum memparse_status dump_one(const char *path)
+static enum memparse_status dump_one(const struct options *options,
+				     const char *path)
 {
 	struct job_input in;
-	enum memparse_status status = job_input_open(&in, path, NULL);
+	enum memparse_status status = job_input_open(options, &in, path, NULL);
 	enum ingest_result result;
 
 	if (status == MEMPARSE_DONE && in.is_database) {
@@ -149,6 +150,7 @@ enum memparse_status job_dump(const struct options *options)
 	enum memparse_status status = MEMPARSE_DONE;
 
 	for (int i = 0; i < options->operand_count && !ferror(stdout); i++)
-		status = job_worse(status, dump_one(options->operands[i]));
+		status = job_worse(status,
+				   dump_one(options, options->operands[i]));
 	return status;
 }

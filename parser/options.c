@@ -3,6 +3,7 @@
  */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ enum {
 	OPTION_SUMMARY,
 	OPTION_PROFILE,
 	OPTION_DUMP,
+	OPTION_MEMORY,
 	OPTION_VERSION,
 	OPERAND = 1, /* getopt_long()'s word for it */
 };
@@ -31,6 +33,7 @@ static const struct option long_options[] = {
 	{"profile", required_argument, NULL, OPTION_PROFILE},
 	{"format", required_argument, NULL, 'f'},
 	{"dump", no_argument, NULL, OPTION_DUMP},
+	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -90,6 +93,13 @@ static const char help_head[] =
 	"quick,\n"
 	"                         enough for the queries below that bear no *\n"
 	"\n"
+	"      --memory=SIZE      bounds what only strange streams need, each: "
+	"the "
+	"window of\n"
+	"                         zstd (8M without it) and the tables of sites "
+	"(780M);\n"
+	"                         SIZE is in bytes, or has K, M or G behind "
+	"it\n"
 	"  -h, --help             this text\n"
 	"      --version          the version\n"
 	"\n"
@@ -183,6 +193,36 @@ static bool read_profile(struct options *o, const char *value)
 		return true;
 	}
 	message(NULL, "--profile wants a number from 1 on, not '%s'", value);
+	return false;
+}
+
+/* The least that --memory takes: with it some thousand sites are told. */
+#define MEMORY_MIN (1u << 20)
+
+static bool read_memory(struct options *o, const char *value)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	uint64_t bytes = 0;
+	unsigned shift = 0;
+	char *end = NULL;
+
+	errno = 0;
+	if (isdigit((unsigned char)*value))
+		bytes = strtoull(value, &end, 10);
+	if (end != NULL && *end != '\0' && (unit = strchr(units, *end))) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		end++;
+	}
+	if (end != NULL && *end == '\0' && errno == 0 &&
+	    bytes <= UINT64_MAX >> shift && bytes << shift >= MEMORY_MIN) {
+		o->memory = bytes << shift;
+		return true;
+	}
+	message(NULL,
+		"--memory wants a size from 1M on, such as 512M or 2G, "
+		"not '%s'",
+		value);
 	return false;
 }
 
@@ -302,6 +342,8 @@ static bool read_option(struct options *o, int option, const char *value)
 		return o->dump = true;
 	case OPTION_PROFILE:
 		return read_profile(o, value);
+	case OPTION_MEMORY:
+		return read_memory(o, value);
 	case 'o':
 		return read_once(&o->output, "--output", value);
 	case 'q':

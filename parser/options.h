@@ -22,6 +22,7 @@ struct options {
 	enum report_format format;
 	bool has_format; /* --format was given */
 	int64_t profile; /* 0: the newest */
+	uint64_t memory; /* bytes; 0: --memory was not given */
 };
 
 enum options_result {

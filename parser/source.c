@@ -282,8 +282,9 @@ static enum source_result fail_zstd(struct reader *r, size_t code)
 		return fail_system(r, ENOMEM);
 	case ZSTD_error_frameParameter_windowTooLarge:
 		snprintf(text, sizeof(text),
-			 "the zstd frame needs a window of more than %llu KiB",
-			 (1ull << r->window_log) / 1024);
+			 "the zstd frame needs a window of more than %llu "
+			 "MiB: see --memory",
+			 (1ull << r->window_log) >> 20);
 		break;
 	default:
 		snprintf(text, sizeof(text), "the zstd frame is broken: %s",

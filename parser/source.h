@@ -34,6 +34,9 @@
 /* zstd frames with a window above 1 << this are refused: 8 MiB. */
 #define SOURCE_ZSTD_WINDOW_LOG 23
 
+/* The most that struct source_options may allow: 2 GiB. */
+#define SOURCE_ZSTD_WINDOW_LOG_MAX 31
+
 enum source_result {
 	/* source_more(): the window has grown. source_peek(): it is enough. */
 	SOURCE_OK,

@@ -107,7 +107,7 @@ A='offset 0: not a memprof stream*'
 @test "--help is complete" {
   works --help
   snapshot help
-  for option in leak-only human-readable output summary query profile format \
+  for option in leak-only human-readable output summary query profile format memory \
     dump help version; do
     [[ "$output" == *"--$option"* ]] || wrong "--$option is missing"
   done

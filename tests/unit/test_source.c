@@ -398,7 +398,7 @@ static void test_large_window(void **state)
 	write_file(&z);
 	assert_int_equal(source_open(&s, path, &usual), SOURCE_OK);
 	assert_int_equal(source_more(s), SOURCE_CONTENT);
-	assert_non_null(strstr(s->error, "window of more than 8192 KiB"));
+	assert_non_null(strstr(s->error, "window of more than 8 MiB"));
 	assert_int_equal(s->size, 0);
 	source_close(s);
 	assert_int_equal(source_open(&s, path, &options), SOURCE_OK);
