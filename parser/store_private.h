@@ -2,7 +2,8 @@
  * store_private.h - what the files of the store share.
  *
  * store.c opens and commits, store_file.c guards the new file's name,
- * store_rows.c and store_sites.c make the rows.
+ * store_rows.c makes the rows of blocks and of the profile, store_sites.c,
+ * store_stacks.c and store_names.c those of what the blocks belong to.
  */
 #ifndef MEMPARSE_STORE_PRIVATE_H
 #define MEMPARSE_STORE_PRIVATE_H
@@ -23,11 +24,14 @@ struct store {
 	char *partial;	/* path.partial, locked while lock >= 0 */
 	int lock;
 
-	int64_t first_profile, last_profile;	    /* stored so far */
-	int64_t profile_id, first_name, first_site; /* next free numbers */
+	int64_t first_profile, last_profile; /* stored so far */
+	/* The next free numbers. */
+	int64_t profile_id, first_name, first_site, first_frame, first_callsite;
 	int64_t first_allocation, first_live, next_allocation;
-	uint64_t event_base; /* events of the streams before this one */
-	uint64_t begun_base; /* bytes begun in them */
+	uint64_t event_base;	     /* events of the streams before this one */
+	uint64_t begun_base;	     /* bytes begun in them */
+	uint64_t time_base;	     /* microseconds that they took */
+	uint64_t marks, collections; /* of this profile, so far */
 	struct model_life batch[STORE_BATCH];
 	unsigned batched;
 
@@ -69,7 +73,53 @@ void store_rows_close(struct store *s);
  */
 char *store_printable(const char *bytes, size_t size);
 
-/* Writes names, sites and overrides of the profile at hand. */
-bool store_sites(struct store *s, const struct model *m);
+/* ---- names, each stored once */
+
+/* A name, known by where the model has its text, as a chunk or as a symbol. */
+struct store_name {
+	struct model_name name; /* borrows the text */
+	bool is_symbol;
+	int64_t id; /* 0: not stored yet */
+};
+
+/* Zeroed memory is none; store_names_close() in any case. */
+struct store_names {
+	struct store_name *list;
+	size_t count, cap;
+	int64_t next; /* the next free number */
+	struct binder binder;
+};
+
+/* Notes a name that will be asked for. */
+bool store_names_add(struct store *s, struct store_names *names,
+		     const struct model_name *name, bool is_symbol);
+
+/* After the last one was noted and before the first one is asked for. */
+bool store_names_ready(struct store *s, struct store_names *names);
+
+/* The number of a name that was noted; it is stored when it is asked for. */
+bool store_name_id(struct store *s, struct store_names *names,
+		   const struct model_name *name, bool is_symbol, int64_t *id);
+
+void store_names_close(struct store_names *names);
+
+/* ---- what blocks belong to; the first of each pair notes its names */
+
+/* Sites and overrides. */
+bool store_sites_names(struct store *s, const struct model *m,
+		       struct store_names *names);
+bool store_sites(struct store *s, const struct model *m,
+		 struct store_names *names);
+
+/* Frames and callsites. */
+bool store_stacks_names(struct store *s, const struct model *m,
+			struct store_names *names);
+bool store_stacks(struct store *s, const struct model *m,
+		  struct store_names *names);
+
+/* ---- times, of a stream that has ended */
+
+/* Clocks, marks and collections; sets s->time_base to where they end. */
+bool store_times(struct store *s, const struct model *m);
 
 #endif

@@ -8,12 +8,14 @@
 
 #include "store_binder.h"
 #include "store_columns.h"
+#include "model_stacks.h"
 
 #define ROW	"(?,?,?,?,?,?,?,?)"
 #define ROWS_8	ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW
 #define ROWS_32 ROWS_8 "," ROWS_8 "," ROWS_8 "," ROWS_8
 #define INSERT_ALLOCATION                                                      \
-	"INSERT INTO allocation_data (site_id, died_site_id, born_event, "     \
+	"INSERT INTO allocation_data (callsite_id, died_callsite_id, "         \
+	"born_event, "                                                         \
 	"died_event, realloc_of, address, size, how) VALUES "
 
 /* The bits of allocation_data.how. */
@@ -36,12 +38,13 @@ void store_rows_close(struct store *s)
 
 /* ---- lives */
 
-static void bind_site(struct binder *b, const struct store *s, uint32_t site)
+static void bind_callsite(struct binder *b, const struct store *s,
+			  uint32_t callsite)
 {
-	if (site == MODEL_NO_SITE)
+	if (callsite == MODEL_NO_CALLSITE)
 		bind_null(b);
 	else
-		bind_int(b, (uint64_t)s->first_site + site);
+		bind_int(b, (uint64_t)s->first_callsite + callsite);
 }
 
 static void bind_event(struct binder *b, const struct store *s, uint64_t event)
@@ -52,8 +55,8 @@ static void bind_event(struct binder *b, const struct store *s, uint64_t event)
 static void bind_life(struct binder *b, const struct store *s,
 		      const struct model_life *life)
 {
-	bind_site(b, s, life->born_site);
-	bind_site(b, s, life->died_site);
+	bind_callsite(b, s, life->born_site);
+	bind_callsite(b, s, life->died_site);
 	bind_event(b, s, life->born_event);
 	bind_event(b, s, life->died_event);
 	bind_event(b, s, life->realloc_of);
@@ -122,10 +125,14 @@ static int64_t next_number(struct store *s, const char *sql)
 
 bool store_begin(struct store *s)
 {
-	s->event_base = s->begun_base = 0;
+	s->event_base = s->begun_base = s->time_base = 0;
+	s->marks = s->collections = 0;
 	s->first_live = 0;
 	s->first_name = next_number(s, NEXT("name_data", "name_id"));
 	s->first_site = next_number(s, NEXT("site_data", "site_id"));
+	s->first_frame = next_number(s, NEXT("frame_data", "frame_id"));
+	s->first_callsite =
+		next_number(s, NEXT("callsite_data", "callsite_id"));
 	s->first_allocation =
 		next_number(s, NEXT("allocation_data", "allocation_id"));
 	s->next_allocation = s->first_allocation;
@@ -135,6 +142,7 @@ bool store_begin(struct store *s)
 		   "profile_data), coalesce((SELECT seq FROM sqlite_sequence "
 		   "WHERE name = 'profile_data'), 0)) + 1");
 	return s->first_name != 0 && s->first_site != 0 &&
+	       s->first_frame != 0 && s->first_callsite != 0 &&
 	       s->first_allocation != 0 && s->profile_id != 0;
 }
 
@@ -145,11 +153,14 @@ bool store_stream(struct store *s, const struct model *m)
 	struct binder b = {NULL, 0, SQLITE_OK};
 	bool ok;
 
-	ok = flush(s) &&
-	     store_prepare(s, &b.stmt,
-			   "INSERT INTO heap_sample_data (profile_id, event, "
-			   "live_blocks, live_bytes, begun_bytes) "
-			   "VALUES (?, ?, ?, ?, ?)");
+	ok = flush(s) && store_times(s, m) &&
+	     store_prepare(
+		     s, &b.stmt,
+		     "INSERT INTO heap_sample_data (profile_id, event, "
+		     "live_blocks, live_bytes, begun_bytes, time_us) "
+		     "VALUES (?1, ?2, ?3, ?4, ?5, (SELECT time_us "
+		     "FROM clock_data WHERE profile_id = ?1 AND event <= ?2 "
+		     "ORDER BY event DESC LIMIT 1))");
 	for (size_t i = 0; ok && i < count; i++) {
 		const struct model_sample *const sample = model_sample(m, i);
 
@@ -197,12 +208,39 @@ static void bind_totals(struct binder *b, const struct model_totals *t)
 	bind_int(b, t->begun_bytes_since_collector);
 }
 
+/* start_us, process_id, stack_depth, vm */
+#define START_COLUMNS 4
+
+/* Binds what the stream's start told; *vm is the caller's to free. */
+static bool bind_start(struct binder *b, const struct model_start *start,
+		       char **vm)
+{
+	*vm = NULL;
+	if (!start->present) {
+		for (int i = 0; i < START_COLUMNS; i++)
+			bind_null(b);
+		return true;
+	}
+	if (start->vm.size != 0) {
+		*vm = store_printable(start->vm.text, start->vm.size);
+		if (*vm == NULL)
+			return false;
+	}
+	bind_int(b, start->start_us);
+	bind_int(b, start->process_id);
+	bind_int(b, start->depth);
+	bind_text(b, *vm);
+	return true;
+}
+
 static bool insert_profile(struct store *s, const struct model *m,
 			   const struct store_profile *profile)
 {
 	struct binder b = {NULL, 0, SQLITE_OK};
+	const struct model_start start = model_start(m);
 	char *source =
 		store_printable(profile->source, strlen(profile->source));
+	char *vm = NULL;
 	bool ok;
 
 	if (source == NULL)
@@ -216,9 +254,13 @@ static bool insert_profile(struct store *s, const struct model *m,
 		"events" STORE_FIGURE_NAMES ", peak_bytes, peak_event, "
 		"conflict_events, first_conflict_event, replaced_blocks, "
 		"replaced_bytes, last_collector_free_event, "
-		"begun_bytes_since_collector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+		"begun_bytes_since_collector, lost_events, start_us, "
+		"process_id, stack_depth, vm, duration_us) "
+		"VALUES (?1, ?, ?, ?, ?, ?, ?, ?, "
 		"?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS
-		", ?, ?, ?, ?, ?, ?, ?, ?)");
+		", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+		"(SELECT max(time_us) FROM clock_data "
+		"WHERE profile_id = ?1))");
 	bind_int(&b, (uint64_t)s->profile_id);
 	bind_text(&b, source);
 	bind_text(&b, profile->version);
@@ -231,9 +273,13 @@ static bool insert_profile(struct store *s, const struct model *m,
 	bind_int(&b, s->summary);
 	bind_range(&b, s);
 	bind_totals(&b, model_totals(m));
+	bind_int(&b, 0);
+	if (!bind_start(&b, &start, &vm))
+		ok = store_fail_sqlite(s, SQLITE_NOMEM);
 	ok = ok && store_insert(s, &b);
 	sqlite3_finalize(b.stmt);
 	sqlite3_free(source);
+	sqlite3_free(vm);
 	return ok;
 }
 
@@ -255,11 +301,41 @@ static bool insert_warnings(struct store *s,
 	return ok;
 }
 
+/* Texts with aliases are stored first, in the order of their numbers. */
+static bool insert_aliases(struct store *s, const struct model *m,
+			   struct store_names *names)
+{
+	const size_t count = model_alias_count(m);
+	int64_t id;
+
+	for (size_t i = 0; i < count; i++)
+		if (!store_name_id(s, names, model_alias(m, i), false, &id))
+			return false;
+	return true;
+}
+
+/* Writes what blocks belong to, in the order of the tables' references. */
+static bool insert_named(struct store *s, const struct model *m)
+{
+	const size_t aliases = model_alias_count(m);
+	struct store_names names = {0};
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < aliases; i++)
+		ok = store_names_add(s, &names, model_alias(m, i), false);
+	ok = ok && store_sites_names(s, m, &names) &&
+	     store_stacks_names(s, m, &names) && store_names_ready(s, &names) &&
+	     insert_aliases(s, m, &names) && store_sites(s, m, &names) &&
+	     store_stacks(s, m, &names);
+	store_names_close(&names);
+	return ok;
+}
+
 bool store_profile(struct store *s, const struct model *m,
 		   const struct store_profile *profile)
 {
 	if (!insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
-	    !store_sites(s, m))
+	    !insert_named(s, m))
 		return false;
 	if (s->first_profile == 0)
 		s->first_profile = s->profile_id;

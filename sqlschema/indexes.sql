@@ -6,6 +6,12 @@
 -- Finds the sites of a profile.
 CREATE INDEX site_by_profile ON site_data (profile_id);
 
+-- Finds the callsites of a profile.
+CREATE INDEX callsite_by_profile ON callsite_data (profile_id);
+
+-- Finds the frames of a profile.
+CREATE INDEX frame_by_profile ON frame_data (profile_id);
+
 -- Finds the names of a profile.
 CREATE INDEX name_by_profile ON name_data (profile_id);
 

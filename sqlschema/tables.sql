@@ -1,15 +1,16 @@
 -- tables.sql - where the facts are kept.
 --
 -- Ask the views of views.sql, not these tables: the views stay, the tables may
--- change for speed. A line of a program is a site, a block's life is a row of
--- allocation_data, a recording is a profile, and one file holds many profiles.
+-- change for speed. A line of a program is a site, a path of calls that led to
+-- it a callsite, a block's life is a row of allocation_data, a recording is a
+-- profile, and one file holds many profiles.
 --
 -- Sizes are bytes. Events are numbered from 1 within their profile. Addresses
 -- are the 64 bits of the address as a signed integer: print them with
 -- printf('%#x', address).
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One row is one recording that was stored, and what was found in it.
 CREATE TABLE profile_data (
@@ -92,7 +93,19 @@ CREATE TABLE profile_data (
   -- The last free by the garbage collector, NULL if there was none.
   last_collector_free_event INTEGER,
   -- The bytes of the lives begun after the collector's last free.
-  begun_bytes_since_collector INTEGER NOT NULL
+  begun_bytes_since_collector INTEGER NOT NULL,
+  -- The events that the recorder could not write down.
+  lost_events INTEGER NOT NULL,
+  -- When the recording began, in microseconds since 1970, NULL if not told.
+  start_us INTEGER,
+  -- The last time that the stream tells, in microseconds since its start.
+  duration_us INTEGER,
+  -- The process that was recorded, NULL if not told.
+  process_id INTEGER,
+  -- The most frames of a callsite, 0 without stacks, NULL if not told.
+  stack_depth INTEGER,
+  -- What the recorder says of the virtual machine, NULL if nothing.
+  vm TEXT
 ) STRICT;
 
 -- One row is a label that a person gave to a profile.
@@ -117,14 +130,14 @@ CREATE TABLE warning_data (
   PRIMARY KEY (profile_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- One row is the name of a chunk of Lua code or of a C function, stored once
--- for all the sites that bear it.
+-- One row is the name of a chunk of Lua code or of a function, stored once
+-- for all the sites and frames that bear it.
 CREATE TABLE name_data (
   -- The number of the name, unique in the database.
   name_id INTEGER PRIMARY KEY,
   -- The profile it occurs in.
   profile_id INTEGER NOT NULL REFERENCES profile_data,
-  -- 1 if it is the name of a C function, 0 if it is that of a chunk.
+  -- 1 if it is the name of a function, 0 if it is that of a chunk.
   is_symbol INTEGER NOT NULL CHECK (is_symbol IN (0, 1)),
   -- N of function_alias_N for a text of several lines, else NULL.
   alias INTEGER,
@@ -195,6 +208,59 @@ CREATE TABLE site_data (
   last_event INTEGER
 ) STRICT;
 
+-- One row is a place that called or allocated, as it occurs in stacks.
+CREATE TABLE frame_data (
+  -- The number of the frame, unique in the database.
+  frame_id INTEGER PRIMARY KEY,
+  -- The profile it belongs to.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- One of internal, lua, c, trace, gap (frames that are not known).
+  kind TEXT NOT NULL
+    CHECK (kind IN ('internal', 'lua', 'c', 'trace', 'gap')),
+  -- The chunk of a Lua line, or the one where a trace starts, else NULL.
+  chunk_name_id INTEGER REFERENCES name_data,
+  -- The name of the Lua or C function where it is known, else NULL.
+  function_name_id INTEGER REFERENCES name_data,
+  -- The line where the Lua function begins, NULL if it is not known.
+  first_line INTEGER,
+  -- The line in the chunk, or the line where a trace starts, else NULL.
+  line INTEGER,
+  -- The number of the trace of compiled code, else NULL.
+  trace_number INTEGER,
+  -- The address of the C function, else NULL.
+  address INTEGER,
+  -- What an internal frame was at, or why there is a gap, else NULL.
+  what TEXT
+) STRICT;
+
+-- One row is a path of calls: a frame, and the callsite that called it.
+CREATE TABLE callsite_data (
+  -- The number of the callsite, unique in the database.
+  callsite_id INTEGER PRIMARY KEY,
+  -- The profile it belongs to.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The path that called the frame, NULL for an outermost frame.
+  parent_id INTEGER REFERENCES callsite_data CHECK (parent_id < callsite_id),
+  -- The innermost frame of the path.
+  frame_id INTEGER NOT NULL REFERENCES frame_data,
+  -- The site that what this path does counts for.
+  site_id INTEGER NOT NULL REFERENCES site_data,
+  -- The frames on the path, from 1.
+  depth INTEGER NOT NULL,
+  -- The lives of blocks that exactly this path began.
+  self_born_blocks INTEGER NOT NULL,
+  -- The bytes of the lives that exactly this path began.
+  self_born_bytes INTEGER NOT NULL,
+  -- The blocks of exactly this path alive at the end.
+  self_live_blocks INTEGER NOT NULL,
+  -- The bytes of the blocks of exactly this path alive at the end.
+  self_live_bytes INTEGER NOT NULL,
+  -- The event at which this path first began a life, NULL if it never did.
+  self_first_event INTEGER,
+  -- The event at which this path last began a life, NULL if it never did.
+  self_last_event INTEGER
+) STRICT;
+
 -- One row counts the lives begun by one site that another, or the same, ended.
 CREATE TABLE site_override_data (
   -- The profile of both sites.
@@ -218,6 +284,8 @@ CREATE TABLE heap_sample_data (
   profile_id INTEGER NOT NULL REFERENCES profile_data,
   -- The event just after which this was the state.
   event INTEGER NOT NULL,
+  -- The time in microseconds since the start, NULL if it is not known.
+  time_us INTEGER,
   -- The recorded blocks that were alive.
   live_blocks INTEGER NOT NULL,
   -- The bytes of the recorded blocks that were alive.
@@ -225,6 +293,47 @@ CREATE TABLE heap_sample_data (
   -- The bytes of all lives begun so far.
   begun_bytes INTEGER NOT NULL,
   PRIMARY KEY (profile_id, event)
+) STRICT, WITHOUT ROWID;
+
+-- One row is a moment whose time the stream tells.
+CREATE TABLE clock_data (
+  -- The profile whose time it is.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The last event before that moment, 0 if there was none.
+  event INTEGER NOT NULL,
+  -- The time in microseconds since the start.
+  time_us INTEGER NOT NULL,
+  PRIMARY KEY (profile_id, event)
+) STRICT, WITHOUT ROWID;
+
+-- One row is a mark that the program set: there a new phase began.
+CREATE TABLE mark_data (
+  -- The profile that it was set in.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The last event before the mark, 0 if there was none.
+  event INTEGER NOT NULL,
+  -- Its place among the marks of the profile, from 1.
+  number INTEGER NOT NULL,
+  -- The time in microseconds since the start.
+  time_us INTEGER NOT NULL,
+  -- What the program called it, in printable UTF-8.
+  label TEXT NOT NULL,
+  PRIMARY KEY (profile_id, event, number)
+) STRICT, WITHOUT ROWID;
+
+-- One row is a full garbage collection.
+CREATE TABLE collection_data (
+  -- The profile that it happened in.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- The last event before its end, 0 if there was none.
+  event INTEGER NOT NULL,
+  -- Its place among the full collections of the profile, from 1.
+  number INTEGER NOT NULL,
+  -- When it ended, in microseconds since the start.
+  time_us INTEGER NOT NULL,
+  -- Who asked for it: program, or the recorder at start, mark or stop.
+  reason TEXT NOT NULL,
+  PRIMARY KEY (profile_id, event, number)
 ) STRICT, WITHOUT ROWID;
 
 -- One row is the life of one block, from a birth to an end.
@@ -235,10 +344,10 @@ CREATE TABLE heap_sample_data (
 CREATE TABLE allocation_data (
   -- The number of the life, unique in the database.
   allocation_id INTEGER PRIMARY KEY,
-  -- The site that began the life, NULL if that was before the recording.
-  site_id INTEGER,
-  -- The site that ended the life, NULL if the block is alive at the end.
-  died_site_id INTEGER,
+  -- The callsite that began the life, NULL if before the recording.
+  callsite_id INTEGER,
+  -- The callsite that ended the life, NULL if the block is alive at the end.
+  died_callsite_id INTEGER,
   -- The event that began the life, NULL if that was before the recording.
   born_event INTEGER,
   -- The event that ended the life, NULL if the block is alive at the end.

@@ -86,7 +86,19 @@ CREATE VIEW profile (
   -- The last free by the garbage collector, NULL if there was none.
   last_collector_free_event,
   -- The bytes of the lives begun after the collector's last free.
-  begun_bytes_since_collector
+  begun_bytes_since_collector,
+  -- The events that the recorder could not write down.
+  lost_events,
+  -- When the recording began, in microseconds since 1970, NULL if not told.
+  start_us,
+  -- The last time that the stream tells, in seconds since its start.
+  duration_s,
+  -- The process that was recorded, NULL if not told.
+  process_id,
+  -- The most frames of a callsite, 0 without stacks, NULL if not told.
+  stack_depth,
+  -- What the recorder says of the virtual machine, NULL if nothing.
+  vm
 ) AS
 SELECT
   profile_id, source, memparse_version, stored_at_s, symtab_version,
@@ -97,7 +109,8 @@ SELECT
   failed_events, failed_bytes, born_blocks, alloc_bytes + realloc_new_bytes,
   ended_blocks, ended_bytes, live_blocks, live_bytes, peak_bytes, peak_event,
   conflict_events, first_conflict_event, replaced_blocks, replaced_bytes,
-  last_collector_free_event, begun_bytes_since_collector
+  last_collector_free_event, begun_bytes_since_collector, lost_events,
+  start_us, duration_us / 1e6, process_id, stack_depth, vm
 FROM profile_data;
 
 -- One row is a label that a person gave to a profile.
@@ -245,6 +258,119 @@ SELECT
   s.live_blocks, s.live_bytes, s.first_event, s.last_event
 FROM site_data AS s LEFT JOIN name_data AS n ON n.name_id = s.name_id;
 
+-- One row is a place that called or allocated, as it occurs in stacks.
+CREATE VIEW frame (
+  -- The number of the frame, unique in the database.
+  frame_id,
+  -- The profile it belongs to.
+  profile_id,
+  -- The name as stacks print it, such as function (chunk:line).
+  name,
+  -- The function: its name, else where it begins, NULL if neither is known.
+  function,
+  -- One of internal, lua, c, trace, gap (frames that are not known).
+  kind,
+  -- The name of the Lua or C function, NULL if it is not known.
+  function_name,
+  -- The name of the chunk as reports print it, else NULL.
+  chunk,
+  -- The line where the Lua function begins, NULL if it is not known.
+  first_line,
+  -- The line that called or allocated, or where a trace starts, else NULL.
+  line,
+  -- The number of the trace of compiled code, else NULL.
+  trace_number,
+  -- The address of the C function, else NULL.
+  address,
+  -- What an internal frame was at, or why there is a gap, else NULL.
+  what
+) AS
+SELECT
+  f.frame_id, f.profile_id,
+  CASE
+    WHEN f.kind = 'internal' THEN
+      CASE f.what
+        WHEN 'other' THEN 'INTERNAL'
+        ELSE printf('INTERNAL (%s)', f.what)
+      END
+    WHEN f.kind = 'gap' THEN printf('(frames left out: %s)', f.what)
+    WHEN f.kind = 'c'
+      THEN coalesce(n.short, n.text, printf('CFUNC %#x', f.address))
+    WHEN f.kind = 'trace' THEN printf('TRACE [%u]', f.trace_number)
+    WHEN n.name_id THEN coalesce(n.short, n.text) || ' ('
+    ELSE ''
+  END || CASE
+    WHEN c.name_id IS NULL OR f.kind NOT IN ('lua', 'trace') THEN ''
+    ELSE CASE f.kind WHEN 'trace' THEN ' started at ' ELSE '' END
+      || coalesce('function_alias_' || c.alias, c.short, c.text)
+      || printf(':%u', f.line)
+  END || CASE WHEN f.kind = 'lua' AND n.name_id THEN ')' ELSE '' END,
+  CASE
+    WHEN n.name_id THEN coalesce(n.short, n.text)
+    WHEN f.kind = 'lua' AND f.first_line > 0 THEN
+      coalesce('function_alias_' || c.alias, c.short, c.text)
+        || printf(':%u', f.first_line)
+  END,
+  f.kind, coalesce(n.short, n.text),
+  coalesce('function_alias_' || c.alias, c.short, c.text),
+  f.first_line, f.line, f.trace_number, f.address, f.what
+FROM frame_data AS f
+LEFT JOIN name_data AS c ON c.name_id = f.chunk_name_id
+LEFT JOIN name_data AS n ON n.name_id = f.function_name_id;
+
+-- One row is a path of calls: a frame, and the callsite that called it.
+--
+-- Streams without stacks have paths of one frame, a callsite for each site.
+CREATE VIEW callsite (
+  -- The number of the callsite, unique in the database.
+  callsite_id,
+  -- The profile it belongs to.
+  profile_id,
+  -- The path that called the frame, NULL for an outermost frame.
+  parent_id,
+  -- The innermost frame of the path.
+  frame_id,
+  -- The site that what this path does counts for.
+  site_id,
+  -- The frames on the path, from 1.
+  depth,
+  -- The names of its frames, the innermost first, with "<-" between.
+  stack,
+  -- The lives of blocks that exactly this path began.
+  self_born_blocks,
+  -- The bytes of the lives that exactly this path began.
+  self_born_bytes,
+  -- The blocks of exactly this path alive at the end.
+  self_live_blocks,
+  -- The bytes of the blocks of exactly this path alive at the end.
+  self_live_bytes,
+  -- The event at which this path first began a life, NULL if it never did.
+  self_first_event,
+  -- The event at which this path last began a life, NULL if it never did.
+  self_last_event
+) AS
+SELECT
+  c.callsite_id, c.profile_id, c.parent_id, c.frame_id, c.site_id, c.depth,
+  (
+    WITH RECURSIVE up (nth, frame_id, parent_id) AS (
+      VALUES (1, c.frame_id, c.parent_id)
+      UNION ALL
+      SELECT u.nth + 1, p.frame_id, p.parent_id
+      FROM up AS u
+      CROSS JOIN callsite_data AS p ON p.callsite_id = u.parent_id
+    )
+    SELECT group_concat(name, ' <- ')
+    FROM (
+      SELECT f.name
+      FROM up
+      CROSS JOIN frame AS f ON f.frame_id = up.frame_id
+      ORDER BY up.nth
+    )
+  ),
+  c.self_born_blocks, c.self_born_bytes, c.self_live_blocks,
+  c.self_live_bytes, c.self_first_event, c.self_last_event
+FROM callsite_data AS c;
+
 -- One row counts the lives begun by one site that another, or the same, ended.
 CREATE VIEW site_override (
   -- The profile of both sites.
@@ -271,6 +397,8 @@ CREATE VIEW heap_sample (
   profile_id,
   -- The event just after which this was the state.
   event,
+  -- The time in seconds since the start, NULL if it is not known.
+  time_s,
   -- The recorded blocks that were alive.
   live_blocks,
   -- The bytes of the recorded blocks that were alive.
@@ -278,8 +406,54 @@ CREATE VIEW heap_sample (
   -- The bytes of all lives begun so far.
   begun_bytes
 ) AS
-SELECT profile_id, event, live_blocks, live_bytes, begun_bytes
+SELECT
+  profile_id, event, time_us / 1e6, live_blocks, live_bytes, begun_bytes
 FROM heap_sample_data;
+
+-- One row is a moment whose time the stream tells, at most 65,536 and those
+-- of its marks and collections.
+CREATE VIEW clock (
+  -- The profile whose time it is.
+  profile_id,
+  -- The last event before that moment, 0 if there was none.
+  event,
+  -- The time in seconds since the start.
+  time_s
+) AS
+SELECT profile_id, event, time_us / 1e6
+FROM clock_data;
+
+-- One row is a mark that the program set: there a new phase began.
+CREATE VIEW mark (
+  -- The profile that it was set in.
+  profile_id,
+  -- Its place among the marks of the profile, from 1.
+  number,
+  -- The last event before the mark, 0 if there was none.
+  event,
+  -- The time in seconds since the start.
+  time_s,
+  -- What the program called it, in printable UTF-8.
+  label
+) AS
+SELECT profile_id, number, event, time_us / 1e6, label
+FROM mark_data;
+
+-- One row is a full garbage collection, of those that the stream tells.
+CREATE VIEW collection (
+  -- The profile that it happened in.
+  profile_id,
+  -- Its place among the full collections of the profile, from 1.
+  number,
+  -- The last event before its end, 0 if there was none.
+  event,
+  -- When it ended, in seconds since the start.
+  time_s,
+  -- Who asked for it: program, or the recorder at start, mark or stop.
+  reason
+) AS
+SELECT profile_id, number, event, time_us / 1e6, reason
+FROM collection_data;
 
 -- One row is the life of one block, from a birth to an end.
 --
@@ -308,10 +482,14 @@ CREATE VIEW allocation (
   -- The born_event of the life that a reallocation continued here, or NULL.
   realloc_of,
   -- The events from birth to end, NULL if one of them is not known.
-  lifetime_events
+  lifetime_events,
+  -- The callsite that began the life, NULL if before the recording.
+  callsite_id,
+  -- The callsite that ended the life, NULL if the block is alive at the end.
+  died_callsite_id
 ) AS
 SELECT
-  p.profile_id, a.allocation_id, a.site_id, a.address, a.size, a.born_event,
+  p.profile_id, a.allocation_id, b.site_id, a.address, a.size, a.born_event,
   CASE
     WHEN a.born_event IS NULL THEN NULL
     WHEN a.how & 1 THEN 'realloc'
@@ -324,11 +502,14 @@ SELECT
     WHEN a.how & 2 THEN 'realloc'
     ELSE 'free'
   END,
-  a.died_site_id, a.realloc_of, a.died_event - a.born_event
+  d.site_id, a.realloc_of, a.died_event - a.born_event, a.callsite_id,
+  a.died_callsite_id
 FROM profile_data AS p
 CROSS JOIN allocation_data AS a
   ON a.allocation_id >= p.first_allocation_id
-    AND a.allocation_id < p.end_allocation_id;
+    AND a.allocation_id < p.end_allocation_id
+LEFT JOIN callsite_data AS b ON b.callsite_id = a.callsite_id
+LEFT JOIN callsite_data AS d ON d.callsite_id = a.died_callsite_id;
 
 -- One row is a block alive at the end of its profile: what may be a leak.
 --
@@ -349,15 +530,19 @@ CREATE VIEW live_block (
   -- What began it: alloc or realloc.
   born_by,
   -- The born_event of the life that a reallocation continued here, or NULL.
-  realloc_of
+  realloc_of,
+  -- The callsite that owns the block.
+  callsite_id
 ) AS
 SELECT
-  p.profile_id, a.allocation_id, a.site_id, a.address, a.size, a.born_event,
-  CASE WHEN a.how & 1 THEN 'realloc' ELSE 'alloc' END, a.realloc_of
+  p.profile_id, a.allocation_id, b.site_id, a.address, a.size, a.born_event,
+  CASE WHEN a.how & 1 THEN 'realloc' ELSE 'alloc' END, a.realloc_of,
+  a.callsite_id
 FROM profile_data AS p
 CROSS JOIN allocation_data AS a
   ON a.allocation_id >= p.first_live_id
     AND a.allocation_id < p.end_allocation_id
+LEFT JOIN callsite_data AS b ON b.callsite_id = a.callsite_id
 -- A profile made of several streams has ended lives behind live ones.
 WHERE a.died_event IS NULL;
 

@@ -10,7 +10,7 @@ CONSERVED="SELECT count(*) FROM conservation
   only db
   sql db "PRAGMA integrity_check" ok
   sql db "PRAGMA application_id" $((0x6c6a6d70))
-  sql db "PRAGMA user_version" 2
+  sql db "PRAGMA user_version" 3
   sql db "PRAGMA page_size" 16384
   sql db "$CONSERVED" 0
 }
@@ -190,9 +190,9 @@ ingest without --summary" db -q $query
 
 @test "a database of another version" {
   memparse app -o db
-  sqlite3 db "PRAGMA user_version = 3"
+  sqlite3 db "PRAGMA user_version = 2"
   cp db copy
-  again="a database of version 3, this memparse knows version 2: ingest again*"
+  again="a database of version 2, this memparse knows version 3: ingest again*"
   fails 2 "db: $again" app -o db
   fails 2 "db: $again" db
   cmp db copy
@@ -249,7 +249,7 @@ ingest without --summary" db -q $query
   memparse app -o db
   many | "$ENCODE" > long
   cp db copy
-  run -4 bash -c 'ulimit -f 300 && "$MEMPARSE" long -o db 2>&1'
+  run -4 bash -c 'ulimit -f 600 && "$MEMPARSE" long -o db 2>&1'
   [[ "${lines[-1]}" == "memparse: db: d"* ]] || wrong "$output"
   cmp db copy
   only copy db long
