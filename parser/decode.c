@@ -1,7 +1,8 @@
 /*
  * decode.c - the decoder of every version of the stream.
  *
- * Two readers of an event: decode_fast(), for the three kinds of heap event
+ * The events of our own version are in decode_compact.c. For the others there
+ * are two readers of an event: decode_fast(), for the three kinds of heap event
  * while FAST_BYTES are there, so that hardly anything inside it is checked;
  * and take_event(), for all else, which checks each byte. Whatever the fast
  * one finds odd it leaves to the other, which alone makes errors: hence
@@ -9,16 +10,15 @@
  */
 #include "decode.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "cursor.h"
+#include "decode_compact.h"
 #include "leb128.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3)"
+#define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3, 3/131)"
 
 enum phase {
 	PHASE_SYMTAB_PROLOGUE,
@@ -36,14 +36,16 @@ struct grammar {
 	uint8_t last_source;	/* the highest there is */
 	uint8_t last_symbol;	/* source of symbols in events, 0: none */
 	bool headless_c_symbol; /* head 0x01 is a C symbol */
+	bool compact;		/* decode_compact.c knows the rest */
 };
 
 static const struct grammar grammars[] = {
-	{1, 1, false, LJM_SOURCE_C, 0, false},
-	{1, 2, true, LJM_SOURCE_TRACE, 0, false},
-	{2, 2, true, LJM_SOURCE_TRACE, 0, false},
-	{2, 3, true, LJM_SOURCE_TRACE, LJM_SOURCE_LUA, false},
-	{3, 3, false, LJM_SOURCE_TRACE, LJM_SOURCE_TRACE, true},
+	{1, 1, false, LJM_SOURCE_C, 0, false, false},
+	{1, 2, true, LJM_SOURCE_TRACE, 0, false, false},
+	{2, 2, true, LJM_SOURCE_TRACE, 0, false, false},
+	{2, 3, true, LJM_SOURCE_TRACE, LJM_SOURCE_LUA, false, false},
+	{3, 3, false, LJM_SOURCE_TRACE, LJM_SOURCE_TRACE, true, false},
+	{3, LJM_COMPACT_VERSION, false, 0, 0, false, true},
 };
 
 static const struct grammar *find_grammar(unsigned symtab, unsigned events)
@@ -57,130 +59,6 @@ static const struct grammar *find_grammar(unsigned symtab, unsigned events)
 	return NULL;
 }
 
-/* What became of an item; all but TAKEN leave the cursor's owner at its start.
- */
-enum taken {
-	TAKEN,
-	TAKEN_CLOSE, /* a closing byte */
-	TAKEN_MORE,  /* its end is not there yet */
-	TAKEN_BAD,   /* decoder->error says why */
-};
-
-struct cursor {
-	const uint8_t *next;
-	const uint8_t *end;
-	struct decoder *decoder; /* for its error */
-	enum taken failed;	 /* why a take_...() returned false */
-};
-
-__attribute__((format(printf, 2, 3), cold)) static bool fail(struct cursor *c,
-							     const char *format,
-							     ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(c->decoder->error, sizeof(c->decoder->error), format, args);
-	va_end(args);
-	c->failed = TAKEN_BAD;
-	return false;
-}
-
-static bool need_more(struct cursor *c)
-{
-	c->failed = TAKEN_MORE;
-	return false;
-}
-
-/* ---- integers */
-
-/*
- * Reads an integer where LJM_LEB128_MAX bytes are readable. One of more than
- * eight bytes, which no real stream has, is left to the careful reader: it
- * sets *odd and moves on by no more than may be read.
- */
-static inline const uint8_t *fast_int(const uint8_t *p, uint64_t *value,
-				      uint64_t *odd)
-{
-	uint64_t x, stop;
-
-	memcpy(&x, p, sizeof(x));
-	x = le64toh(x);
-	if ((x & 0x80) == 0) {
-		*value = x & 0x7f;
-		return p + 1;
-	}
-	stop = ~x & LEB128_EACH_BYTE(0x80);
-	*odd |= stop == 0;
-	/* All bits up to the stop bit; all bits when there is none. */
-	*value = leb128_join(x & (stop ^ (stop - 1)));
-	return p + (stop == 0 ? 8 : __builtin_ctzll(stop) / 8 + 1);
-}
-
-static bool careful_int(struct cursor *c, uint64_t *value)
-{
-	const uint8_t *p = c->next;
-	uint64_t x = 0;
-
-	for (unsigned shift = 0; shift < 7 * LJM_LEB128_MAX; shift += 7) {
-		if (p == c->end)
-			return need_more(c);
-		if (shift == 63 && *p > 1)
-			return fail(c,
-				    *p < 0x80
-					    ? "an integer beyond 64 bits (its "
-					      "last byte is 0x%02x)"
-					    : "an integer longer than 10 bytes "
-					      "(its tenth byte is 0x%02x)",
-				    *p);
-		x |= (uint64_t)(*p & 0x7f) << shift;
-		if (*p++ < 0x80)
-			break;
-	}
-	*value = x;
-	c->next = p;
-	return true;
-}
-
-static inline bool take_int(struct cursor *c, uint64_t *value)
-{
-	uint64_t odd = 0;
-	const uint8_t *p;
-
-	if (c->end - c->next >= LJM_LEB128_MAX) {
-		p = fast_int(c->next, value, &odd);
-		if (odd == 0) {
-			c->next = p;
-			return true;
-		}
-	}
-	return careful_int(c, value);
-}
-
-static inline bool take_size(struct cursor *c, uint64_t *value)
-{
-	if (!take_int(c, value))
-		return false;
-	if (unlikely(*value > LJM_SIZE_MAX))
-		return fail(c, "a block of %" PRIu64 " bytes (0x%" PRIx64 ")",
-			    *value, *value);
-	return true;
-}
-
-static inline bool take_name(struct cursor *c, struct decode_event *e)
-{
-	if (!take_int(c, &e->name_size))
-		return false;
-	if (unlikely(e->name_size > LJM_NAME_MAX))
-		return fail(c, "a name of %" PRIu64 " bytes (0x%" PRIx64 ")",
-			    e->name_size, e->name_size);
-	if ((uint64_t)(c->end - c->next) < e->name_size)
-		return need_more(c);
-	e->name = (const char *)c->next;
-	c->next += e->name_size;
-	return true;
-}
-
 /* ---- symbols */
 
 static inline bool take_symbol(struct cursor *c, uint8_t source,
@@ -189,15 +67,15 @@ static inline bool take_symbol(struct cursor *c, uint8_t source,
 	uint64_t machine_code;
 
 	*e = (struct decode_event){.kind = LJM_KIND_SYMBOL, .source = source};
-	if (!take_int(c, &e->address))
+	if (!cursor_int(c, &e->address))
 		return false;
 	if (source == LJM_SOURCE_C)
-		return take_name(c, e);
+		return cursor_text(c, e);
 	if (source == LJM_SOURCE_LUA)
-		return take_name(c, e) && take_int(c, &e->line);
-	if (trace_address && !take_int(c, &machine_code))
+		return cursor_text(c, e) && cursor_int(c, &e->line);
+	if (trace_address && !cursor_int(c, &machine_code))
 		return false;
-	return take_int(c, &e->start_address) && take_int(c, &e->line);
+	return cursor_int(c, &e->start_address) && cursor_int(c, &e->line);
 }
 
 /* The source that a type byte of a symbol table stands for; 0: none. */
@@ -226,10 +104,11 @@ static enum taken take_table_symbol(struct cursor *c, struct decode_event *e)
 		return TAKEN_CLOSE;
 	source = source_of_type(version, type);
 	if (source == LJM_SOURCE_NONE) {
-		fail(c,
-		     "unknown type 0x%02x of a symbol in a symbol table of "
-		     "version %u",
-		     type, version);
+		cursor_fail(
+			c,
+			"unknown type 0x%02x of a symbol in a symbol table of "
+			"version %u",
+			type, version);
 		return TAKEN_BAD;
 	}
 	return take_symbol(c, source, version == 2, e) ? TAKEN : c->failed;
@@ -246,12 +125,12 @@ static bool take_location(struct cursor *c, const struct grammar *g,
 	e->line = 0;
 	if (e->source == LJM_SOURCE_INTERNAL)
 		return true;
-	if (!take_int(c, &e->address))
+	if (!cursor_int(c, &e->address))
 		return false;
 	if (e->source == LJM_SOURCE_LUA)
-		return take_int(c, &e->line);
+		return cursor_int(c, &e->line);
 	if (e->source == LJM_SOURCE_TRACE && g->trace_address)
-		return take_int(c, &machine_code);
+		return cursor_int(c, &machine_code);
 	return true;
 }
 
@@ -262,10 +141,10 @@ static bool take_payload(struct cursor *c, struct decode_event *e)
 	e->new_address = 0;
 	e->new_size = 0;
 	if (e->kind != LJM_KIND_ALLOC &&
-	    !(take_int(c, &e->old_address) && take_size(c, &e->old_size)))
+	    !(cursor_int(c, &e->old_address) && cursor_size(c, &e->old_size)))
 		return false;
 	if (e->kind != LJM_KIND_FREE &&
-	    !(take_int(c, &e->new_address) && take_size(c, &e->new_size)))
+	    !(cursor_int(c, &e->new_address) && cursor_size(c, &e->new_size)))
 		return false;
 	return true;
 }
@@ -277,19 +156,22 @@ static bool check_head(struct cursor *c, const struct grammar *g, uint8_t head)
 	const bool symbol = kind == LJM_KIND_SYMBOL;
 
 	if (head & LJM_HEAD_UNUSED)
-		return fail(c, "event head 0x%02x has unused bits set", head);
+		return cursor_fail(c, "event head 0x%02x has unused bits set",
+				   head);
 	if (source == LJM_SOURCE_NONE || source > g->last_source ||
 	    (symbol && source == LJM_SOURCE_INTERNAL))
-		return fail(c,
-			    "event head 0x%02x: a %s with source %u, which "
-			    "version %u/%u does not have",
-			    head, symbol ? "symbol" : "heap event", source,
-			    g->symtab_version, g->events_version);
+		return cursor_fail(
+			c,
+			"event head 0x%02x: a %s with source %u, which "
+			"version %u/%u does not have",
+			head, symbol ? "symbol" : "heap event", source,
+			g->symtab_version, g->events_version);
 	if (symbol && source > g->last_symbol)
-		return fail(c,
-			    "event head 0x%02x: a symbol of source %u among "
-			    "events, which version %u/%u does not have",
-			    head, source, g->symtab_version, g->events_version);
+		return cursor_fail(
+			c,
+			"event head 0x%02x: a symbol of source %u among "
+			"events, which version %u/%u does not have",
+			head, source, g->symtab_version, g->events_version);
 	return true;
 }
 
@@ -456,12 +338,13 @@ static bool take_prologue(struct cursor *c, const char *magic, uint8_t *version,
 
 	for (size_t i = 0; i < LJM_MAGIC_SIZE && i < left; i++)
 		if (p[i] != (uint8_t)magic[i])
-			return fail(c,
-				    "%s (byte 0x%02x where 0x%02x \"%s\" is "
-				    "expected)",
-				    otherwise, p[i], magic[i], magic);
+			return cursor_fail(
+				c,
+				"%s (byte 0x%02x where 0x%02x \"%s\" is "
+				"expected)",
+				otherwise, p[i], magic[i], magic);
 	if (left < LJM_PROLOGUE_SIZE)
-		return need_more(c);
+		return cursor_need_more(c);
 	*version = p[LJM_MAGIC_SIZE];
 	c->next += LJM_PROLOGUE_SIZE;
 	return true;
@@ -476,8 +359,9 @@ static enum taken take_symtab_prologue(struct cursor *c)
 		return c->failed;
 	if (version < grammars[0].symtab_version ||
 	    version > LJM_SYMTAB_VERSION) {
-		fail(c, "unknown version %u of the symbol table " UNDERSTOOD,
-		     version);
+		cursor_fail(
+			c, "unknown version %u of the symbol table " UNDERSTOOD,
+			version);
 		return TAKEN_BAD;
 	}
 	c->decoder->symtab_version = version;
@@ -493,8 +377,12 @@ static enum taken take_events_prologue(struct cursor *c)
 			   "no events after the symbol table"))
 		return c->failed;
 	if (find_grammar(symtab_version, version) == NULL) {
-		fail(c, "unknown version %u/%u " UNDERSTOOD, symtab_version,
-		     version);
+		cursor_fail(c, "unknown version %u/%u " UNDERSTOOD,
+			    symtab_version, version);
+		return TAKEN_BAD;
+	}
+	if (version == LJM_COMPACT_VERSION && c->decoder->has_table) {
+		cursor_fail(c, "symbols in the table of a compact stream");
 		return TAKEN_BAD;
 	}
 	c->decoder->events_version = version;
@@ -523,13 +411,15 @@ static enum taken take_item(struct cursor *c, const struct grammar *g,
 		return taken;
 	case PHASE_SYMTAB:
 		taken = take_table_symbol(c, e);
+		d->has_table |= taken == TAKEN;
 		break;
 	case PHASE_EVENTS_PROLOGUE:
 		taken = take_events_prologue(c);
 		d->phase += taken == TAKEN;
 		return taken;
 	default:
-		taken = take_event(c, g, e);
+		taken = g->compact ? compact_take_item(c, e)
+				   : take_event(c, g, e);
 	}
 	*count += taken == TAKEN;
 	d->phase += taken == TAKEN_CLOSE;
@@ -555,8 +445,11 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 			if (g == NULL)
 				g = find_grammar(d->symtab_version,
 						 d->events_version);
-			c.next = decode_fast(g, c.next, c.end, events, cap,
-					     count);
+			c.next = g->compact ? compact_decode_fast(d, c.next,
+								  c.end, events,
+								  cap, count)
+					    : decode_fast(g, c.next, c.end,
+							  events, cap, count);
 			if (*count == cap)
 				break;
 		}

@@ -89,12 +89,23 @@ struct decode_event {
 	};
 };
 
+/* What the items of a compact stream refer to. Private. */
+struct decode_compact {
+	bool started; /* start has been taken */
+	uint8_t unit;
+	uint32_t defined[LJM_RECORD_CALLSITE + 1]; /* by enum ljm_record */
+	uint32_t callsite[LJM_KIND_REALLOC + 1];   /* the last one, by kind */
+	uint64_t alloc_end, free_address, realloc_address; /* the last ones */
+};
+
 /* The state between two calls; opaque but for the fields named here. */
 struct decoder {
 	uint8_t symtab_version; /* 0 until read */
 	uint8_t events_version; /* 0 until read */
 	uint8_t phase;		/* private */
-	char error[160];	/* after DECODE_CORRUPT: what, in words */
+	bool has_table;		/* private: symbols before the events */
+	struct decode_compact compact;
+	char error[160]; /* after DECODE_CORRUPT: what, in words */
 };
 
 /* Prepares *d for the first byte of a stream. */

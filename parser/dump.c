@@ -73,6 +73,79 @@ static void write_symbol(struct dump *d, const struct decode_event *e)
 	putc('\n', d->out);
 }
 
+static void write_frame(struct dump *d, const struct decode_event *e)
+{
+	const uint64_t of = e->start_address;
+
+	switch ((enum ljm_frame)e->address) {
+	case LJM_FRAME_INTERNAL:
+		fprintf(d->out, "int %" PRIu64, of);
+		return;
+	case LJM_FRAME_LUA:
+		fprintf(d->out, "lua %" PRIu64 ":%" PRIu64, of, e->line);
+		return;
+	case LJM_FRAME_LUA_TRACE:
+		fprintf(d->out, "lua %" PRIu64 ":%" PRIu64 " trace:%" PRIu64,
+			of, e->line, e->trace_number);
+		return;
+	case LJM_FRAME_C:
+		fprintf(d->out, "c %" PRIu64, of);
+		return;
+	case LJM_FRAME_TRACE:
+		fprintf(d->out, "trace:%" PRIu64 " %" PRIu64 ":%" PRIu64,
+			e->trace_number, of, e->line);
+		return;
+	case LJM_FRAME_GAP:
+		fprintf(d->out, "gap %" PRIu64, of);
+	}
+}
+
+static void write_record(struct dump *d, const struct decode_event *e)
+{
+	static const char *const words[] = {[LJM_RECORD_START] = "start",
+					    [LJM_RECORD_STRING] = "string",
+					    [LJM_RECORD_PROTO] = "proto",
+					    [LJM_RECORD_FUNCTION] = "function",
+					    [LJM_RECORD_FRAME] = "frame",
+					    [LJM_RECORD_CALLSITE] = "callsite",
+					    [LJM_RECORD_CLOCK] = "clock",
+					    [LJM_RECORD_MARK] = "mark",
+					    [LJM_RECORD_COLLECTION] =
+						    "collection",
+					    [LJM_RECORD_UNIT] = "unit",
+					    [LJM_RECORD_LOST] = "lost"};
+
+	fprintf(d->out, "%s ", words[e->source]);
+	switch ((enum ljm_record)e->source) {
+	case LJM_RECORD_START:
+		fprintf(d->out, "%" PRIu64 " %" PRIu64 " %" PRIu64 " ",
+			e->address, e->line, e->start_address);
+		write_name(d, e->name, (size_t)e->name_size);
+		break;
+	case LJM_RECORD_STRING:
+		write_name(d, e->name, (size_t)e->name_size);
+		break;
+	case LJM_RECORD_PROTO:
+		fprintf(d->out, "%" PRIu64 " %" PRIu64 " %" PRIu64, e->address,
+			e->line, e->start_address);
+		break;
+	case LJM_RECORD_FUNCTION:
+		fprintf(d->out, "0x%" PRIx64 " %" PRIu64, e->address,
+			e->start_address);
+		break;
+	case LJM_RECORD_FRAME:
+		write_frame(d, e);
+		break;
+	case LJM_RECORD_CALLSITE:
+		fprintf(d->out, "%" PRIu64 " %" PRIu64, e->address,
+			e->start_address);
+		break;
+	default:
+		fprintf(d->out, "%" PRIu64, e->address);
+	}
+	putc('\n', d->out);
+}
+
 static void write_source(struct dump *d, const struct decode_event *e)
 {
 	switch (e->source) {
@@ -85,6 +158,9 @@ static void write_source(struct dump *d, const struct decode_event *e)
 		return;
 	case LJM_SOURCE_C:
 		fprintf(d->out, " c 0x%" PRIx64, e->address);
+		return;
+	case DECODE_CALLSITE:
+		fprintf(d->out, " @%" PRIu64, e->address);
 		return;
 	default:
 		fprintf(d->out, " trace:%" PRIu64, e->address);
@@ -99,6 +175,10 @@ static bool write_site(struct dump *d, const struct decode_event *e)
 	char *name = small;
 	size_t size;
 
+	if (e->source == DECODE_CALLSITE) {
+		fprintf(d->out, "  # %" PRIu64 "\n", ++d->event);
+		return true;
+	}
 	symtab_resolve(&d->symtab, &d->names, e->source, e->address, e->line,
 		       &site);
 	size = model_site_print(&site, small, sizeof(small)) + 1;
@@ -121,6 +201,10 @@ static bool write_event(struct dump *d, const struct decode_event *e)
 	if (e->kind == LJM_KIND_SYMBOL) {
 		write_symbol(d, e);
 		return symtab_define(&d->symtab, &d->names, e);
+	}
+	if (e->kind == DECODE_RECORD) {
+		write_record(d, e);
+		return true;
 	}
 	fputs(kinds[e->kind], d->out);
 	write_source(d, e);

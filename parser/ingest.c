@@ -83,6 +83,10 @@ static enum ingest_result take_window(struct passage *p, bool *end)
 
 		decoded = decode_events(&p->decoder, &p->input, p->events,
 					BATCH, &count);
+		if (p->decoder.events_version == LJM_COMPACT_VERSION)
+			return fail(p->in, INGEST_CONTENT,
+				    "compact streams have no reports yet: "
+				    "see --dump");
 		result = feed(p, &before, pos, count);
 		if (result != INGEST_OK)
 			return result;

@@ -233,6 +233,8 @@ static enum model_result prepare_batch(struct model *m,
 		if (e->kind == LJM_KIND_SYMBOL) {
 			if (!symtab_define(&m->symtab, &m->names, e))
 				result = MODEL_NO_MEMORY;
+		} else if (e->kind == DECODE_RECORD) {
+			continue;
 		} else {
 			out[n].position = (uint16_t)i;
 			result = prepare(m, e, &out[n]);

@@ -166,8 +166,9 @@ enum ljm_source {
  * An address a relative to b is the signed difference (a >> unit) -
  * (b >> unit), modulo 2^64, in zigzag: 0 -1 1 -2 2 ... as 0 1 2 3 4 ... The
  * end of a block is its address + its size, rounded up to a multiple of
- * 1 << unit. What there was none of yet is at 0. unit is LJM_UNIT until a
- * record changes it; every address is a multiple of 1 << unit.
+ * 1 << unit, both as of the event it comes from: a unit record does not round
+ * it anew. What there was none of yet is at 0. unit is LJM_UNIT until a record
+ * changes it; every address is a multiple of 1 << unit.
  *
  * start is the first item, and there is no other. Its depth is the most
  * frames that a callsite has, 0 when stacks are not recorded; its text

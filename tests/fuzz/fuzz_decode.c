@@ -10,6 +10,7 @@
 
 struct outcome {
 	uint64_t events, digest;
+	bool compact;
 	size_t pos;
 	enum decode_result result;
 	char error[160];
@@ -21,6 +22,27 @@ static void mix(struct outcome *o, uint64_t value)
 	o->digest ^= o->digest >> 29;
 }
 
+static void take_name(struct outcome *o, const struct decode_event *e,
+		      const struct decode_input *in)
+{
+	CHECK((const uint8_t *)e->name >= in->src);
+	CHECK((const uint8_t *)e->name + e->name_size <= in->src + in->size);
+	for (uint64_t i = 0; i < e->name_size; i++)
+		mix(o, (uint8_t)e->name[i]);
+}
+
+/* A record of the compact stream. */
+static void take_record(struct outcome *o, const struct decode_event *e,
+			const struct decode_input *in)
+{
+	mix(o, e->start_address);
+	mix(o, e->trace_number);
+	if (e->source == LJM_RECORD_START || e->source == LJM_RECORD_STRING)
+		take_name(o, e, in);
+	else
+		CHECK(e->name == NULL);
+}
+
 static void take(struct outcome *o, const struct decode_event *e,
 		 const struct decode_input *in)
 {
@@ -28,14 +50,16 @@ static void take(struct outcome *o, const struct decode_event *e,
 	mix(o, (uint64_t)e->kind << 8 | e->source);
 	mix(o, e->address);
 	mix(o, e->line);
-	if (e->kind == LJM_KIND_SYMBOL && e->source != LJM_SOURCE_TRACE) {
-		CHECK((const uint8_t *)e->name >= in->src);
-		CHECK((const uint8_t *)e->name + e->name_size <=
-		      in->src + in->size);
-		for (uint64_t i = 0; i < e->name_size; i++)
-			mix(o, (uint8_t)e->name[i]);
+	if (e->kind == DECODE_RECORD) {
+		take_record(o, e, in);
 		return;
 	}
+	if (e->kind == LJM_KIND_SYMBOL && e->source != LJM_SOURCE_TRACE) {
+		take_name(o, e, in);
+		return;
+	}
+	CHECK((e->source == DECODE_CALLSITE) ==
+	      (e->kind != LJM_KIND_SYMBOL && o->compact));
 	CHECK(e->kind == LJM_KIND_SYMBOL || e->old_size <= LJM_SIZE_MAX);
 	CHECK(e->kind == LJM_KIND_SYMBOL || e->new_size <= LJM_SIZE_MAX);
 	mix(o, e->old_address);
@@ -62,6 +86,7 @@ static void run(const uint8_t *data, size_t size, size_t step,
 		if (o->result == DECODE_MORE)
 			in.size = size - in.size < step ? size : in.size + step;
 		o->result = decode_events(&d, &in, events, EVENTS, &count);
+		o->compact = d.events_version == LJM_COMPACT_VERSION;
 		CHECK(count <= EVENTS);
 		CHECK(in.pos >= before && in.pos <= in.size);
 		CHECK(o->result != DECODE_FULL || in.pos > before);

@@ -76,7 +76,10 @@ static void change_event(struct decode_event *e, const struct decode_event *by,
 		e->kind = (uint8_t)(1 + next_random(seed) % 3);
 		break;
 	case 1:
-		e->source = (uint8_t)(1 + next_random(seed) % 4);
+		if (e->source == DECODE_CALLSITE)
+			e->address = 1 + next_random(seed) % 4;
+		else
+			e->source = (uint8_t)(1 + next_random(seed) % 4);
 		break;
 	case 2:
 		e->old_address = by->new_address;
@@ -94,6 +97,25 @@ static void change_event(struct decode_event *e, const struct decode_event *by,
 	default:
 		e->address = by->address;
 		e->line = by->line;
+	}
+}
+
+/* A record of the compact stream gets another number somewhere. */
+static void change_record(struct decode_event *e, uint64_t *seed)
+{
+	uint64_t *const fields[] = {&e->address, &e->line, &e->start_address,
+				    &e->trace_number};
+	uint64_t *const field = fields[next_random(seed) % 4];
+
+	switch (next_random(seed) % 4) {
+	case 0:
+		*field = interesting(seed);
+		break;
+	case 1:
+		*field = next_random(seed) % 8;
+		break;
+	default:
+		*field += next_random(seed) % 2 ? 1 : UINT64_MAX;
 	}
 }
 
@@ -120,10 +142,31 @@ static void change(struct stream *s, uint64_t *seed)
 			*e = s->events[--s->count];
 		break;
 	default:
-		if (e->kind != LJM_KIND_SYMBOL && by->kind != LJM_KIND_SYMBOL)
+		if (e->kind == DECODE_RECORD)
+			change_record(e, seed);
+		else if (by->kind == DECODE_RECORD)
+			*e = *by;
+		else if (e->kind != LJM_KIND_SYMBOL &&
+			 by->kind != LJM_KIND_SYMBOL)
 			change_event(e, by, seed);
 		else
 			e->address = by->address;
+	}
+}
+
+/* Appends the events of a compact stream. */
+static void put_compact(const struct stream *s, struct ljm_bytes *out)
+{
+	struct ljm_compact state = LJM_COMPACT;
+
+	for (size_t i = s->table; i < s->count; i++) {
+		struct decode_event e = s->events[i];
+
+		if (ljm_encode_compact(&state, &e, out))
+			continue;
+		e.old_address &= ~0ull << state.unit;
+		e.new_address &= ~0ull << state.unit;
+		ljm_encode_compact(&state, &e, out);
 	}
 }
 
@@ -144,7 +187,10 @@ static size_t put_together(const struct stream *s, uint8_t *data,
 	ljm_put(&out, LJM_EVENTS_MAGIC, LJM_MAGIC_SIZE);
 	ljm_put_byte(&out, events);
 	ljm_put(&out, "\0\0", 3);
-	for (size_t i = s->table; i < s->count; i++)
+	if (events == LJM_COMPACT_VERSION)
+		put_compact(s, &out);
+	for (size_t i = s->table; i < s->count && events != LJM_COMPACT_VERSION;
+	     i++)
 		ljm_encode_event(&s->events[i], symtab, events, &out);
 	ljm_put_byte(&out, LJM_EPILOGUE);
 	if (out.size <= max_size) {

@@ -193,6 +193,9 @@ static void read_source(struct line *l, struct decode_event *e)
 	} else if (read_word(l, "trace")) {
 		e->source = LJM_SOURCE_TRACE;
 		e->address = read_number(l, ':');
+	} else if (*l->next == '@') {
+		e->source = DECODE_CALLSITE;
+		e->address = read_number(l, '@');
 	} else {
 		l->ok = false;
 	}
@@ -209,6 +212,82 @@ static void read_heap_event(struct line *l, struct decode_event *e)
 		e->new_address = read_number(l, ' ');
 		e->new_size = read_number(l, ' ');
 	}
+}
+
+static void read_frame(struct line *l, struct decode_event *e)
+{
+	if (*l->next != ' ') {
+		l->ok = false;
+		return;
+	}
+	l->next++;
+	if (read_word(l, "lua")) {
+		e->address = LJM_FRAME_LUA;
+		e->start_address = read_number(l, ' ');
+		e->line = read_number(l, ':');
+		if (*l->next == ' ') {
+			l->next++;
+			e->address = LJM_FRAME_LUA_TRACE;
+			l->ok = l->ok && read_word(l, "trace");
+			e->trace_number = read_number(l, ':');
+		}
+	} else if (read_word(l, "trace")) {
+		e->address = LJM_FRAME_TRACE;
+		e->trace_number = read_number(l, ':');
+		e->start_address = read_number(l, ' ');
+		e->line = read_number(l, ':');
+	} else {
+		e->address = read_word(l, "int") ? LJM_FRAME_INTERNAL
+			     : read_word(l, "c") ? LJM_FRAME_C
+						 : LJM_FRAME_GAP;
+		l->ok = l->ok &&
+			(e->address != LJM_FRAME_GAP || read_word(l, "gap"));
+		e->start_address = read_number(l, ' ');
+	}
+}
+
+/* Words of records, and the operands: see read_record(). */
+static const struct record {
+	const char *word;
+	const char *operands;
+} records[] = {
+	[LJM_RECORD_START] = {"start", "alsn"},
+	[LJM_RECORD_STRING] = {"string", "n"},
+	[LJM_RECORD_PROTO] = {"proto", "als"},
+	[LJM_RECORD_FUNCTION] = {"function", "xs"},
+	[LJM_RECORD_FRAME] = {"frame", "f"},
+	[LJM_RECORD_CALLSITE] = {"callsite", "as"},
+	[LJM_RECORD_CLOCK] = {"clock", "a"},
+	[LJM_RECORD_MARK] = {"mark", "a"},
+	[LJM_RECORD_COLLECTION] = {"collection", "a"},
+	[LJM_RECORD_UNIT] = {"unit", "a"},
+	[LJM_RECORD_LOST] = {"lost", "a"},
+};
+
+/* True when the line is a record; l->ok whether it is a right one. */
+static bool read_record(struct line *l, struct decode_event *e)
+{
+	unsigned type = LJM_RECORD_START;
+
+	while (type <= LJM_RECORD_LOST && !read_word(l, records[type].word))
+		type++;
+	if (type > LJM_RECORD_LOST)
+		return false;
+	*e = (struct decode_event){.kind = DECODE_RECORD,
+				   .source = (uint8_t)type};
+	for (const char *o = records[type].operands; *o != '\0' && l->ok; o++) {
+		if (*o == 'a' || *o == 'x')
+			e->address = read_number(l, ' ');
+		else if (*o == 'l')
+			e->line = read_number(l, ' ');
+		else if (*o == 's')
+			e->start_address = read_number(l, ' ');
+		else if (*o == 'n')
+			read_name(l, e);
+		else
+			read_frame(l, e);
+	}
+	return true;
 }
 
 /* True when the line is an event; l->ok whether it is a right one. */
@@ -249,6 +328,7 @@ static bool read_event(struct line *l, struct decode_event *e)
 
 struct encoder {
 	unsigned symtab_version, events_version;
+	struct ljm_compact compact;
 	struct ljm_bytes *out;
 };
 
@@ -290,6 +370,8 @@ static void encode_other(struct encoder *en, struct line *l)
 		ljm_put_byte(en->out, LJM_EPILOGUE);
 	} else if (read_word(l, "raw")) {
 		encode_raw(l, en->out);
+	} else if (read_word(l, "plain")) {
+		en->compact.plain = true;
 	} else {
 		l->ok = false;
 	}
@@ -302,8 +384,11 @@ static bool encode_line(struct encoder *en, const char *text)
 
 	if (*text == '\0' || *text == '#')
 		return true;
-	if (!read_event(&l, &e))
+	if (!read_record(&l, &e) && !read_event(&l, &e))
 		encode_other(en, &l);
+	else if (l.ok &&
+		 (e.kind == DECODE_RECORD || e.source == DECODE_CALLSITE))
+		l.ok = ljm_encode_compact(&en->compact, &e, en->out);
 	else if (l.ok)
 		ljm_encode_event(&e, en->symtab_version, en->events_version,
 				 en->out);
@@ -312,7 +397,7 @@ static bool encode_line(struct encoder *en, const char *text)
 
 unsigned ljm_encode(const char *text, struct ljm_bytes *out)
 {
-	struct encoder en = {.out = out};
+	struct encoder en = {.compact = LJM_COMPACT, .out = out};
 	unsigned number = 0;
 	char *line;
 	bool ok = true;
@@ -376,8 +461,60 @@ static void source_text(const struct decode_event *e, struct ljm_bytes *out)
 	case LJM_SOURCE_C:
 		ljm_printf(out, " c 0x%" PRIx64, e->address);
 		break;
+	case DECODE_CALLSITE:
+		ljm_printf(out, " @%" PRIu64, e->address);
+		break;
 	default:
 		ljm_printf(out, " trace:%" PRIu64, e->address);
+	}
+}
+
+static void frame_text(const struct decode_event *e, struct ljm_bytes *out)
+{
+	switch (e->address) {
+	case LJM_FRAME_INTERNAL:
+		ljm_printf(out, " int %" PRIu64, e->start_address);
+		break;
+	case LJM_FRAME_LUA:
+		ljm_printf(out, " lua %" PRIu64 ":%" PRIu64, e->start_address,
+			   e->line);
+		break;
+	case LJM_FRAME_LUA_TRACE:
+		ljm_printf(out, " lua %" PRIu64 ":%" PRIu64 " trace:%" PRIu64,
+			   e->start_address, e->line, e->trace_number);
+		break;
+	case LJM_FRAME_C:
+		ljm_printf(out, " c %" PRIu64, e->start_address);
+		break;
+	case LJM_FRAME_TRACE:
+		ljm_printf(out, " trace:%" PRIu64 " %" PRIu64 ":%" PRIu64,
+			   e->trace_number, e->start_address, e->line);
+		break;
+	default:
+		ljm_printf(out, " gap %" PRIu64, e->start_address);
+	}
+}
+
+static void record_text(const struct decode_event *e, struct ljm_bytes *out)
+{
+	const struct record *const r = &records[e->source];
+
+	ljm_printf(out, "%s", r->word);
+	for (const char *o = r->operands; *o != '\0'; o++) {
+		if (*o == 'a')
+			ljm_printf(out, " %" PRIu64, e->address);
+		else if (*o == 'x')
+			ljm_printf(out, " 0x%" PRIx64, e->address);
+		else if (*o == 'l')
+			ljm_printf(out, " %" PRIu64, e->line);
+		else if (*o == 's')
+			ljm_printf(out, " %" PRIu64, e->start_address);
+		else if (*o == 'f')
+			frame_text(e, out);
+		else {
+			ljm_put_byte(out, ' ');
+			put_name(e, out);
+		}
 	}
 }
 
@@ -387,6 +524,8 @@ void ljm_event_text(const struct decode_event *e, struct ljm_bytes *out)
 
 	if (e->kind == LJM_KIND_SYMBOL) {
 		symbol_text(e, out);
+	} else if (e->kind == DECODE_RECORD) {
+		record_text(e, out);
 	} else {
 		ljm_printf(out, "%s", kinds[e->kind]);
 		source_text(e, out);

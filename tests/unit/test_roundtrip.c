@@ -16,7 +16,8 @@ struct versions {
 	unsigned symtab, events;
 };
 
-static const struct versions pairs[] = {{1, 1}, {1, 2}, {2, 2}, {2, 3}, {3, 3}};
+static const struct versions pairs[] = {
+	{1, 1}, {1, 2}, {2, 2}, {2, 3}, {3, 3}, {3, LJM_COMPACT_VERSION}};
 
 #define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
 
@@ -73,6 +74,148 @@ static void random_event(const struct versions *v, uint64_t *seed,
 	}
 }
 
+/* ---- of the compact stream */
+
+/* How many there are of each sort of definition. */
+struct defined {
+	uint64_t count[LJM_RECORD_CALLSITE + 1];
+	unsigned unit;
+};
+
+static uint64_t random_text_of(uint64_t *seed, struct decode_event *e,
+			       char *name)
+{
+	e->name = name;
+	e->name_size = next_random(seed) % 40;
+	for (uint64_t i = 0; i < e->name_size; i++)
+		name[i] = (char)next_random(seed);
+	return e->name_size;
+}
+
+static void random_frame(const struct defined *d, uint64_t *seed,
+			 struct decode_event *e)
+{
+	const uint64_t protos = d->count[LJM_RECORD_PROTO];
+	const uint64_t functions = d->count[LJM_RECORD_FUNCTION];
+
+	e->address = next_random(seed) % (LJM_FRAME_GAP + 1);
+	if ((e->address == LJM_FRAME_C ? functions : protos) == 0)
+		e->address = LJM_FRAME_INTERNAL;
+	if (e->address == LJM_FRAME_INTERNAL) {
+		e->start_address = next_random(seed) % (LJM_INTERNAL_LAST + 1);
+	} else if (e->address == LJM_FRAME_C) {
+		e->start_address = 1 + next_random(seed) % functions;
+	} else if (e->address == LJM_FRAME_GAP) {
+		e->start_address = next_random(seed) % (LJM_GAP_LAST + 1);
+	} else {
+		e->start_address = 1 + next_random(seed) % protos;
+		e->line = random_number(seed);
+		if (e->address != LJM_FRAME_LUA)
+			e->trace_number = random_number(seed);
+	}
+}
+
+static void random_definition(struct defined *d, uint64_t *seed,
+			      struct decode_event *e, char *name)
+{
+	const uint64_t strings = d->count[LJM_RECORD_STRING];
+	const uint64_t frames = d->count[LJM_RECORD_FRAME];
+	const uint64_t callsites = d->count[LJM_RECORD_CALLSITE];
+
+	if (e->source > LJM_RECORD_STRING && strings == 0)
+		e->source = LJM_RECORD_STRING;
+	if (e->source == LJM_RECORD_CALLSITE && frames == 0)
+		e->source = LJM_RECORD_FRAME;
+	if (e->source == LJM_RECORD_STRING) {
+		random_text_of(seed, e, name);
+	} else if (e->source == LJM_RECORD_PROTO) {
+		e->address = 1 + next_random(seed) % strings;
+		e->line = random_number(seed);
+		e->start_address = next_random(seed) % (strings + 1);
+	} else if (e->source == LJM_RECORD_FUNCTION) {
+		e->address = random_number(seed);
+		e->start_address = 1 + next_random(seed) % strings;
+	} else if (e->source == LJM_RECORD_FRAME) {
+		random_frame(d, seed, e);
+	} else {
+		e->address = next_random(seed) % (callsites + 1);
+		e->start_address = 1 + next_random(seed) % frames;
+	}
+	d->count[e->source]++;
+}
+
+static void random_record(struct defined *d, uint64_t *seed,
+			  struct decode_event *e, char *name)
+{
+	const unsigned types = LJM_RECORD_LOST - LJM_RECORD_START;
+	const uint64_t strings = d->count[LJM_RECORD_STRING];
+
+	*e = (struct decode_event){.kind = DECODE_RECORD};
+	e->source = (uint8_t)(LJM_RECORD_STRING + next_random(seed) % types);
+	if (e->source == LJM_RECORD_MARK && strings == 0)
+		e->source = LJM_RECORD_LOST;
+	if (e->source <= LJM_RECORD_CALLSITE) {
+		random_definition(d, seed, e, name);
+		return;
+	}
+	e->address = random_number(seed) & LJM_SIZE_MAX;
+	if (e->source == LJM_RECORD_MARK)
+		e->address = 1 + e->address % strings;
+	if (e->source == LJM_RECORD_COLLECTION)
+		e->address %= LJM_COLLECTION_LAST + 1;
+	if (e->source == LJM_RECORD_UNIT)
+		d->unit = (unsigned)(e->address %= LJM_UNIT_MAX + 1);
+}
+
+static void random_compact_event(const struct defined *d, uint64_t *seed,
+				 struct decode_event *e)
+{
+	const struct versions v = {3, 3};
+	const uint64_t mask = ~0ull << d->unit;
+
+	random_event(&v, seed, e);
+	e->source = DECODE_CALLSITE;
+	e->address = 1 + next_random(seed) % d->count[LJM_RECORD_CALLSITE];
+	if (next_random(seed) % 2)
+		e->address = 1;
+	e->line = 0;
+	e->old_address &= mask;
+	e->new_address &= mask;
+	if (next_random(seed) % 4 == 0)
+		return;
+	/* Mostly as in real streams: small and near. */
+	e->old_size %= 300;
+	e->new_size %= 300;
+	e->old_address &= 0x7fffffffff;
+	e->new_address &= 0x7fffffffff;
+	if (e->kind == LJM_KIND_ALLOC)
+		e->old_size = e->old_address = 0;
+	if (e->kind == LJM_KIND_FREE)
+		e->new_size = e->new_address = 0;
+}
+
+static void random_items(struct ljm_bytes *text, uint64_t seed, int items)
+{
+	struct defined d = {.unit = LJM_UNIT};
+	struct decode_event e = {.kind = DECODE_RECORD,
+				 .source = LJM_RECORD_START,
+				 .line = random_number(&seed),
+				 .start_address = seed % (LJM_DEPTH_MAX + 1)};
+	char name[64];
+
+	e.address = random_number(&seed) & LJM_SIZE_MAX;
+	random_text_of(&seed, &e, name);
+	ljm_event_text(&e, text);
+	for (int i = 0; i < items; i++) {
+		if (d.count[LJM_RECORD_CALLSITE] == 0 ||
+		    next_random(&seed) % 4 == 0)
+			random_record(&d, &seed, &e, name);
+		else
+			random_compact_event(&d, &seed, &e);
+		ljm_event_text(&e, text);
+	}
+}
+
 /* A random stream as text. */
 static struct ljm_bytes random_text(const struct versions *v, uint64_t seed,
 				    int items)
@@ -82,12 +225,15 @@ static struct ljm_bytes random_text(const struct versions *v, uint64_t seed,
 	char name[64];
 
 	ljm_printf(&text, "ljs %u\n", v->symtab);
-	for (int i = 0; i < items; i++) {
+	for (int i = 0; i < items && v->events != LJM_COMPACT_VERSION; i++) {
 		random_symbol(v, false, &seed, &e, name);
 		ljm_event_text(&e, &text);
 	}
 	ljm_printf(&text, "ljm %u\n", v->events);
-	for (int i = 0; i < items * 3; i++) {
+	if (v->events == LJM_COMPACT_VERSION)
+		random_items(&text, seed, items * 10);
+	for (int i = 0; i < items * 3 && v->events != LJM_COMPACT_VERSION;
+	     i++) {
 		if (v->events == 3 && next_random(&seed) % 4 == 0)
 			random_symbol(v, true, &seed, &e, name);
 		else
@@ -140,6 +286,29 @@ static void test_identity(void **state)
 			ljm_free(&stream);
 			ljm_free(&text);
 		}
+	}
+}
+
+/* The compact stream need not be as short as it could be. */
+static void test_plain_events(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 50; seed++) {
+		struct ljm_bytes plain = {0}, stream, shorter,
+				 text = random_text(&pairs[PAIRS - 1], seed,
+						    20);
+
+		ljm_printf(&plain, "plain\n");
+		ljm_put(&plain, text.data, text.size + 1);
+		stream = encode_text(&plain);
+		shorter = encode_text(&text);
+		assert_true(shorter.size < stream.size);
+		check_text_of(&stream, stream.size, &text);
+		check_text_of(&stream, 1 + seed, &text);
+		ljm_free(&shorter);
+		ljm_free(&stream);
+		ljm_free(&plain);
+		ljm_free(&text);
 	}
 }
 
@@ -240,7 +409,19 @@ static void test_wrong_text_is_refused(void **state)
 					    "trace 1 2",
 					    "what 1",
 					    "alloc int 0x10 32 1",
-					    "alloc int 0x10 x"};
+					    "alloc int 0x10 x",
+					    "alloc @ 0x10 8",
+					    "alloc @1 0x11 8",
+					    "free @1 0x10",
+					    "start 1 2 3",
+					    "string @a",
+					    "proto 1 2",
+					    "frame",
+					    "frame lua 1 2",
+					    "frame lua 1:2 lua:3",
+					    "frame gab 1",
+					    "callsite 1",
+					    "clock"};
 	(void)state;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -258,6 +439,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_plain_events),
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_wrong_text_is_refused),
