@@ -8,12 +8,13 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <link.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "process_lock.h"
 
 #define BUILD_ID_MAX 64
 
@@ -34,6 +35,51 @@ struct elf_image {
 	struct elf_symbol *symbols; /* sorted by value, one each */
 	size_t count, room;
 };
+
+/* ---- the dynamic linker's lock
+ *
+ * dl_iterate_phdr() holds a lock that fork() does not renew: a child that was
+ * forked meanwhile waits for ever in its next dlopen().
+ */
+
+static int inside; /* threads in dl_iterate_phdr() for us */
+static int forking;
+
+#define PATIENCE_MILLISECONDS 100
+
+static void iterate(int (*visit)(struct dl_phdr_info *, size_t, void *),
+		    void *arg)
+{
+	int i;
+	for (i = 0;; i++) {
+		__atomic_fetch_add(&inside, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST) ||
+		    i == PATIENCE_MILLISECONDS)
+			break;
+		__atomic_fetch_sub(&inside, 1, __ATOMIC_SEQ_CST);
+		process_lock_sleep();
+	}
+	dl_iterate_phdr(visit, arg);
+	__atomic_fetch_sub(&inside, 1, __ATOMIC_SEQ_CST);
+}
+
+void elf_names_before_fork(void)
+{
+	int i;
+	__atomic_fetch_add(&forking, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < PATIENCE_MILLISECONDS &&
+		    __atomic_load_n(&inside, __ATOMIC_SEQ_CST);
+	     i++)
+		process_lock_sleep();
+}
+
+void elf_names_after_fork(bool in_child)
+{
+	if (in_child)
+		inside = forking = 0;
+	else
+		__atomic_fetch_sub(&forking, 1, __ATOMIC_SEQ_CST);
+}
 
 /* ---- which library */
 
@@ -158,13 +204,38 @@ static bool add_table(struct elf_image *image, Elf *elf, Elf_Scn *section,
 	return true;
 }
 
+/*
+ * A library without a build id: is its code in the file what is in memory?
+ * That needs no relocation, so the bytes must be the same.
+ */
+static bool same_code(const struct elf_image *image, Elf *elf)
+{
+	size_t n, size, i;
+	const char *file = elf_rawfile(elf, &size);
+	if (!file || elf_getphdrnum(elf, &n) != 0)
+		return false;
+	for (i = 0; i < n; i++) {
+		GElf_Phdr p;
+		if (!gelf_getphdr(elf, (int)i, &p))
+			return false;
+		if (p.p_type == PT_LOAD && (p.p_flags & PF_X) &&
+		    image->bias + p.p_vaddr == image->start)
+			return image->end - image->start == p.p_memsz &&
+			       p.p_offset <= size &&
+			       p.p_filesz <= size - p.p_offset &&
+			       !memcmp((const void *)image->start,
+				       file + p.p_offset, p.p_filesz);
+	}
+	return false;
+}
+
 /* The file on disk is the one that is loaded, and not a newer one. */
 static bool same_build(const struct elf_image *image, Elf *elf)
 {
 	uint8_t id[BUILD_ID_MAX];
 	Elf_Scn *section = NULL;
 	if (!image->build_id_size)
-		return true;
+		return same_code(image, elf);
 	while ((section = elf_nextscn(elf, section))) {
 		GElf_Shdr head;
 		Elf_Data *data;
@@ -236,7 +307,8 @@ static struct elf_image *image_at(struct elf_names *names, uintptr_t address)
 	struct elf_image *image;
 	memset(&l, 0, sizeof l);
 	l.address = address;
-	if (!dl_iterate_phdr(visit_library, &l))
+	iterate(visit_library, &l);
+	if (!l.path)
 		return NULL;
 	for (image = names->images; image; image = image->next)
 		if (image->bias == l.found.bias &&
@@ -330,7 +402,7 @@ static int read_unloads(struct dl_phdr_info *info, size_t size, void *arg)
 uint64_t elf_names_unloads(void)
 {
 	uint64_t unloads = 0;
-	dl_iterate_phdr(read_unloads, &unloads);
+	iterate(read_unloads, &unloads);
 	return unloads;
 }
 

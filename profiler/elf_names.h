@@ -7,6 +7,7 @@
 #ifndef LJMEMPROF_ELF_NAMES_H
 #define LJMEMPROF_ELF_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,5 +29,13 @@ void elf_names_find(struct elf_names *names, uintptr_t address, char *out,
 uint64_t elf_names_unloads(void);
 
 void elf_names_free(struct elf_names *names);
+
+/*
+ * For pthread_atfork(): no thread is inside the dynamic linker for us while
+ * the process forks, for the child would inherit its lock for ever. Waits a
+ * tenth of a second at most.
+ */
+void elf_names_before_fork(void);
+void elf_names_after_fork(bool in_child);
 
 #endif

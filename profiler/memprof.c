@@ -23,6 +23,7 @@
 #include <lua.h>
 
 #include "environment.h"
+#include "process_lock.h"
 #include "recorder.h"
 #include "trace_events.h"
 #include "vm_layout.h"
@@ -34,6 +35,9 @@
 #define KEY_RECORDER "ljmemprof.recorder" /* userdata: struct recorder * */
 #define KEY_MEMPROF  "ljmemprof.memprof"  /* table: start, stop, available */
 
+/* How long a fork() waits for another thread to have measured. */
+#define PATIENCE_MILLISECONDS 1000
+
 #define DEFAULT_FILE "memprof.bin"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
@@ -44,12 +48,36 @@
 
 /* The layout of this process's LuaJIT: measured once, when it succeeds. */
 static struct {
-	pthread_mutex_t mutex;
+	struct process_lock lock; /* a child measures anew what is half done */
 	bool measured;
 	struct vm_layout layout;
 	struct vm_traces primed; /* what the measurement learnt */
 	char version[64];
-} vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} vm;
+
+/*
+ * No child is forked while another thread measures: that thread raises and
+ * compiles, which takes a lock of libgcc's that the child would inherit for
+ * ever.
+ */
+static __thread bool forks_locked;
+
+static void before_fork(void)
+{
+	forks_locked = process_lock_within(&vm.lock, PATIENCE_MILLISECONDS);
+}
+
+static void after_fork_in_parent(void)
+{
+	if (forks_locked)
+		process_unlock(&vm.lock);
+}
+
+/* When loaded, not with the first VM: a fork may have begun by then. */
+static __attribute__((constructor)) void prepare_for_fork(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, NULL);
+}
 
 /* Copies the layout; false with a sentence about what was found. */
 static bool get_layout(struct vm_layout *layout, char *message, size_t size)
@@ -65,7 +93,7 @@ static bool get_layout(struct vm_layout *layout, char *message, size_t size)
 			 host.sysname, host.machine);
 		return false;
 	}
-	pthread_mutex_lock(&vm.mutex);
+	process_lock(&vm.lock);
 	if (!vm.measured)
 		vm.measured = vm_layout_measure(&vm.layout, &vm.primed,
 						vm.version, sizeof vm.version,
@@ -75,7 +103,7 @@ static bool get_layout(struct vm_layout *layout, char *message, size_t size)
 	if (!ok)
 		snprintf(message, size, "cannot profile %s: %s", vm.version,
 			 error);
-	pthread_mutex_unlock(&vm.mutex);
+	process_unlock(&vm.lock);
 	return ok;
 }
 

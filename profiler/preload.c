@@ -24,12 +24,13 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "process_lock.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -173,7 +174,7 @@ static bool is_visible(const struct link_map *library)
 /* Leads the private module to its LuaJIT. */
 static bool bind_private(void *module, const struct link_map *library)
 {
-	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	static struct process_lock lock;
 	const char *(*bind)(void *);
 	const char *lack = NULL;
 	void *handle;
@@ -181,9 +182,9 @@ static bool bind_private(void *module, const struct link_map *library)
 	if (!bind)
 		return true; /* MEMPROF_LIB, and it has found its own way */
 	handle = handle_of(library, 0); /* not closed: it must stay */
-	pthread_mutex_lock(&mutex);
+	process_lock(&lock);
 	lack = handle ? bind(handle) : "it cannot be opened";
-	pthread_mutex_unlock(&mutex);
+	process_unlock(&lock);
 	if (lack)
 		say_once("the program's LuaJIT: ", lack);
 	return !lack;

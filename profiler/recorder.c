@@ -11,19 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "elf_names.h"
 #include "environment.h"
 #include "hook.h"
 #include "ljm_format.h"
+#include "process_lock.h"
 
-/* How long exit() waits for another thread to leave its hook. */
-#define QUIESCE_MILLISECONDS 100
+/*
+ * How long exit() and fork() wait for another thread to be done. No longer: a
+ * signal's handler may call them in the thread that is waited for, or another
+ * one may write to a pipe that is full.
+ */
+#define PATIENCE_MILLISECONDS 100
 
 /* All recorders, for exit() and fork(). */
 static struct recorder *all;
-static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct process_lock all_lock;
+/* This thread forks and has the lock. */
+static __thread bool forks_locked;
 
 static void free_buffers(struct recorder *r)
 {
@@ -44,18 +51,22 @@ static void free_buffers(struct recorder *r)
 
 static void before_fork(void)
 {
-	pthread_mutex_lock(&all_mutex);
+	forks_locked = process_lock_within(&all_lock, PATIENCE_MILLISECONDS);
+	elf_names_before_fork();
 }
 
 static void after_fork_in_parent(void)
 {
-	pthread_mutex_unlock(&all_mutex);
+	elf_names_after_fork(false);
+	if (forks_locked)
+		process_unlock(&all_lock);
 }
 
 static void after_fork_in_child(void)
 {
 	bool may_record = environment_forked();
 	struct recorder *r;
+	elf_names_after_fork(true);
 	for (r = all; r; r = r->next) {
 		bool goes_on = r->recording && r->attached && may_record;
 		r->recording = false;
@@ -68,7 +79,6 @@ static void after_fork_in_child(void)
 		if (goes_on)
 			r->seen--;
 	}
-	pthread_mutex_unlock(&all_mutex);
 }
 
 static void register_once(void)
@@ -88,22 +98,22 @@ struct recorder *recorder_new(void)
 		return NULL;
 	r->sink.fd = -1;
 	pthread_once(&once, register_once);
-	pthread_mutex_lock(&all_mutex);
+	process_lock(&all_lock);
 	r->next = all;
 	all = r;
-	pthread_mutex_unlock(&all_mutex);
+	process_unlock(&all_lock);
 	return r;
 }
 
 static void unlist(struct recorder *r)
 {
 	struct recorder **at;
-	pthread_mutex_lock(&all_mutex);
+	process_lock(&all_lock);
 	for (at = &all; *at && *at != r; at = &(*at)->next)
 		continue;
 	if (*at)
 		*at = r->next;
-	pthread_mutex_unlock(&all_mutex);
+	process_unlock(&all_lock);
 }
 
 /* Does a call of the VM's allocator still come through our hook? */
@@ -211,9 +221,11 @@ int recorder_start(struct recorder *r, lua_State *L,
 	error = open_buffers(r, path);
 	if (!error) {
 		adopt(r, L, layout);
-		pthread_mutex_lock(&all_mutex);
+		process_lock(&all_lock);
 		r->running = true;
-		pthread_mutex_unlock(&all_mutex);
+		process_unlock(&all_lock);
+		/* The hook was left by a jump, or we would not be here. */
+		r->busy = false;
 		r->recording = true;
 	}
 	r->starting = false;
@@ -244,9 +256,9 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	if (!r->running)
 		return ESRCH;
 	r->recording = false;
-	pthread_mutex_lock(&all_mutex);
+	process_lock(&all_lock);
 	r->running = false;
-	pthread_mutex_unlock(&all_mutex);
+	process_unlock(&all_lock);
 	error = complete(r);
 	if (L && !r->attached)
 		uninstall(r, L);
@@ -284,7 +296,7 @@ void recorder_fail(struct recorder *r, int error)
 
 /* ---- recordings that the environment starts and ends */
 
-/* Both are called with all_mutex held. */
+/* Both are called with all_lock held. */
 static void begin(struct recorder *r)
 {
 	char path[PATH_MAX];
@@ -328,10 +340,10 @@ void recorder_attach(struct recorder *r, lua_State *L,
 	r->attached = true;
 	if (!r->running) {
 		adopt(r, L, layout);
-		pthread_mutex_lock(&all_mutex);
+		process_lock(&all_lock);
 		if (environment_autostart())
 			begin(r);
-		pthread_mutex_unlock(&all_mutex);
+		process_unlock(&all_lock);
 	}
 	errno = saved;
 }
@@ -341,7 +353,7 @@ __attribute__((noinline)) void recorder_answer(struct recorder *r)
 	unsigned requests = environment_requests;
 	int saved = errno;
 	/* Someone exits, forks or opens a VM: the next allocation does it. */
-	if (r->starting || pthread_mutex_trylock(&all_mutex) != 0)
+	if (r->starting || !process_lock_try(&all_lock))
 		return;
 	if (r->attached && ((requests - r->seen) & 1)) {
 		if (r->running)
@@ -350,7 +362,7 @@ __attribute__((noinline)) void recorder_answer(struct recorder *r)
 			begin(r);
 	}
 	r->seen = requests;
-	pthread_mutex_unlock(&all_mutex);
+	process_unlock(&all_lock);
 	errno = saved;
 }
 
@@ -363,19 +375,19 @@ __attribute__((noinline)) void recorder_answer(struct recorder *r)
  */
 static bool quiesce(struct recorder *r)
 {
-	static const struct timespec millisecond = {0, 1000000};
 	int i;
 	r->recording = false;
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-	for (i = 0; r->busy && i < QUIESCE_MILLISECONDS; i++)
-		nanosleep(&millisecond, NULL);
+	for (i = 0; r->busy && i < PATIENCE_MILLISECONDS; i++)
+		process_lock_sleep();
 	return !r->busy;
 }
 
 static __attribute__((destructor)) void complete_all(void)
 {
 	struct recorder *r;
-	pthread_mutex_lock(&all_mutex);
+	if (!process_lock_within(&all_lock, PATIENCE_MILLISECONDS))
+		return;
 	for (r = all; r; r = r->next) {
 		if (!r->running || !quiesce(r))
 			continue;
@@ -385,5 +397,5 @@ static __attribute__((destructor)) void complete_all(void)
 			complete(r);
 		r->running = false;
 	}
-	pthread_mutex_unlock(&all_mutex);
+	process_unlock(&all_lock);
 }

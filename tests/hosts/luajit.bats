@@ -27,7 +27,8 @@ LUA
       "59988	misc" ]
     # A table and its hash part each; the list itself is one more.
     n=$(held lmisc.bin.zst edited.lua 5)
-    [ "$n" -ge 10000 ] && [ "$n" -le 10010 ]
+    [ "$n" -ge 10000 ]
+    [ "$n" -le 10010 ]
   done
 }
 
@@ -39,7 +40,8 @@ LUA
       MEMPROF_OUT=init-%p.bin.zst MEMPROF_AUTOSTART=1 \
       luajit -j$jit program.lua)" = "59988	plain" ]
     n=$(held init-*.bin.zst program.lua 4)
-    [ "$n" -ge 10000 ] && [ "$n" -le 10030 ]
+    [ "$n" -ge 10000 ]
+    [ "$n" -le 10030 ]
     rm init-*
   done
 }
@@ -84,7 +86,8 @@ LUA
   need luajit
   program
   MEMPROF_OUT=x.bin MEMPROF_AUTOSTART=1 run preloaded luajit program.lua
-  [ "$status" = 0 ] && [ "${lines[1]}" = "59988	plain" ]
+  [ "$status" = 0 ]
+  [ "${lines[1]}" = "59988	plain" ]
   [[ "${lines[0]}" == "ljmemprof: LuaJIT is linked into this program"* ]]
   [ ! -e x.bin ]
 }

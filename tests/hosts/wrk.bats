@@ -46,7 +46,7 @@ LUA
   MEMPROF_OUT="$PWD/wrk.bin.zst" MEMPROF_AUTOSTART=1 preloaded \
     wrk -t 2 -c 4 -d 1 -s load.lua "http://127.0.0.1:$PORT/" > out 2>&1
   cat out
-  ! grep ljmemprof out
+  if grep ljmemprof out; then return 1; fi
   # The first VM only looks at the script.
   awk '/^sent/ { print $2 }' out | sort -n > sent
   [ "$(wc -l < sent)" = 2 ]
@@ -56,6 +56,7 @@ LUA
   paste sent kept | while read -r sent kept; do
     echo "$sent requests, $kept blocks"
     # Such a small table is one block; the list is another.
-    [ "$kept" -ge "$sent" ] && [ "$kept" -le $((sent + 5)) ]
+    [ "$kept" -ge "$sent" ]
+    [ "$kept" -le $((sent + 5)) ]
   done
 }

@@ -81,7 +81,8 @@ LUA
     WHERE a.born_by = 'alloc' AND s.chunk LIKE '=chunk%' AND a.size >= 800"
   echo "$output"
   n=${output%|*}
-  [ "$n" = 5000 ] && [ "$n" = "${output#*|}" ]
+  [ "$n" = 5000 ]
+  [ "$n" = "${output#*|}" ]
 }
 
 # internal_bytes STREAM: what is alive under no line, function or trace.

@@ -14,19 +14,32 @@
  *   host.wrapped()  calls that passed through it
  *   host.top()      the allocator and its ud, as a text
  *   host.call(f)    calls f through lua_pcall with no results
- *   host.table()    an allocation by a C function
+ *   host.table([n]) n allocations by a C function; the last one is returned
  *   host.fail_at(n, forever)  the n-th attempt from now to allocate or grow
  *                   fails, and all later ones if forever; 0: none
- *   host.attempts() attempts since the last fail_at
+ *   host.attempts() attempts since the last fail_at or act_at
+ *   host.act_at(n, what)  at the n-th attempt from now the allocator does
+ *                   what: "throw" a Lua error, "jump" to main(), which ends
+ *                   with status 7, "sleep" for two seconds, "kill" with 9
  *   host.resume(f)  resumes f in a new thread, then returns a userdata
  *                   of 7,777 bytes
  *   host.forbid()   makes process_vm_readv fail, as containers do
  *   host.script_vm(text, argument)  runs text in a VM of its own, closes it
  *   host.thread_vms(n, text)  the same in n threads at once, argument 1..n
+ *   host.malloc_vm(text)  the same in a VM that lua_newstate() made
+ *   host.handed_vm(text)  the same, made and run in another thread, closed here
+ *   host.leave_vm(text)   the same in another thread, without waiting for it
+ *   host.visit(path)      loads a library, calls its function "visit" in a
+ *                   thread without Lua callers, unloads the library
+ *   host.exit_on_alarm(us)  a signal whose handler calls exit(5)
+ *   host.vfork(path)      vfork(), and exec() of path in the child
  */
+#include <dlfcn.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,6 +47,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -55,11 +70,34 @@ struct allocator {
 	uint64_t attempts; /* since fail_at() */
 	uint64_t fail_at;  /* 0: never */
 	int fail_forever;
+	uint64_t act_at; /* 0: never */
+	char act;	 /* first letter of what to do then */
+	lua_State *L;
 };
+
+static jmp_buf in_main;
+
+static void act(struct allocator *a)
+{
+	switch (a->act) {
+	case 't':
+		luaL_error(a->L, "thrown");
+		break;
+	case 'j':
+		longjmp(in_main, 1);
+	case 's':
+		sleep(2);
+		break;
+	default:
+		kill(getpid(), SIGKILL);
+	}
+}
 
 static int must_fail(struct allocator *a)
 {
 	a->attempts++;
+	if (a->act_at && a->attempts == a->act_at)
+		act(a);
 	return a->fail_at && (a->fail_forever ? a->attempts >= a->fail_at
 					      : a->attempts == a->fail_at);
 }
@@ -114,6 +152,16 @@ static int host_fail_at(lua_State *L)
 	return 0;
 }
 
+static int host_act_at(lua_State *L)
+{
+	struct allocator *a = upvalue_allocator(L);
+	a->attempts = 0;
+	a->act_at = (uint64_t)luaL_checkinteger(L, 1);
+	a->act = *luaL_optstring(L, 2, "kill");
+	a->L = L;
+	return 0;
+}
+
 static int host_attempts(lua_State *L)
 {
 	lua_pushnumber(L, (double)upvalue_allocator(L)->attempts);
@@ -165,7 +213,11 @@ static int host_call(lua_State *L)
 
 static int host_table(lua_State *L)
 {
-	lua_newtable(L);
+	int n = (int)luaL_optinteger(L, 1, 1);
+	while (n-- > 0) {
+		lua_settop(L, 0);
+		lua_newtable(L);
+	}
 	return 1;
 }
 
@@ -196,8 +248,55 @@ static int host_forbid(lua_State *L)
 	return 0;
 }
 
+/* No Lua function is on the new thread: the C function stands for itself. */
+static int host_visit(lua_State *L)
+{
+	void *library = dlopen(luaL_checkstring(L, 1), RTLD_NOW);
+	lua_State *co = lua_newthread(L);
+	lua_CFunction visit = NULL;
+	if (library)
+		*(void **)&visit = dlsym(library, "visit");
+	if (!visit)
+		return luaL_error(L, "%s", dlerror());
+	lua_pushcfunction(co, visit);
+	lua_resume(co, 0);
+	lua_pushfstring(L, "%p", (void *)(uintptr_t)visit);
+	dlclose(library);
+	return 1;
+}
+
+static int host_vfork(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	int status = -1;
+	pid_t pid = vfork();
+	if (pid == 0) {
+		execl(path, path, (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	lua_pushinteger(L, status);
+	return 1;
+}
+
+static void exit_now(int number)
+{
+	(void)number;
+	exit(5);
+}
+
+static int host_exit_on_alarm(lua_State *L)
+{
+	signal(SIGALRM, exit_now);
+	ualarm((useconds_t)luaL_checkinteger(L, 1), 0);
+	return 0;
+}
+
 static int host_script_vm(lua_State *L);
 static int host_thread_vms(lua_State *L);
+static int host_malloc_vm(lua_State *L);
+static int host_handed_vm(lua_State *L);
+static int host_leave_vm(lua_State *L);
 
 static void set_function(lua_State *L, const char *name, lua_CFunction f,
 			 struct allocator *a)
@@ -207,10 +306,19 @@ static void set_function(lua_State *L, const char *name, lua_CFunction f,
 	lua_setfield(L, -2, name);
 }
 
-/* A VM with everything open, on a counting allocator over its own. */
-static lua_State *open_vm(struct allocator *a)
+static void *malloc_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 {
-	lua_State *L = luaL_newstate();
+	(void)ud;
+	(void)osize;
+	if (nsize)
+		return realloc(ptr, nsize);
+	free(ptr);
+	return NULL;
+}
+
+/* Makes everything open in it, on a counting allocator over its own. */
+static lua_State *open_vm(lua_State *L, struct allocator *a)
+{
 	if (!L)
 		return NULL;
 	luaL_openlibs(L);
@@ -233,6 +341,13 @@ static lua_State *open_vm(struct allocator *a)
 	set_function(L, "table", host_table, a);
 	set_function(L, "fail_at", host_fail_at, a);
 	set_function(L, "attempts", host_attempts, a);
+	set_function(L, "act_at", host_act_at, a);
+	set_function(L, "visit", host_visit, a);
+	set_function(L, "vfork", host_vfork, a);
+	set_function(L, "exit_on_alarm", host_exit_on_alarm, a);
+	set_function(L, "malloc_vm", host_malloc_vm, a);
+	set_function(L, "handed_vm", host_handed_vm, a);
+	set_function(L, "leave_vm", host_leave_vm, a);
 	set_function(L, "resume", host_resume, a);
 	set_function(L, "forbid", host_forbid, a);
 	set_function(L, "script_vm", host_script_vm, a);
@@ -251,29 +366,34 @@ static void close_vm(lua_State *L, struct allocator *a)
 	lua_close(L);
 }
 
-static int run_in_vm(const char *text, int argument)
+static int run_text(lua_State *L, const char *text, int argument)
 {
-	struct allocator a;
-	lua_State *L;
-	int failed;
-	memset(&a, 0, sizeof a);
-	L = open_vm(&a);
-	if (!L)
-		return 1;
-	failed = luaL_loadstring(L, text);
+	int failed = luaL_loadstring(L, text);
 	if (!failed) {
 		lua_pushinteger(L, argument);
 		failed = lua_pcall(L, 1, 0, 0);
 	}
 	if (failed)
 		fprintf(stderr, "VM %d: %s\n", argument, lua_tostring(L, -1));
+	return failed;
+}
+
+static int run_in_vm(lua_State *L, const char *text, int argument)
+{
+	struct allocator a;
+	int failed;
+	memset(&a, 0, sizeof a);
+	L = open_vm(L, &a);
+	if (!L)
+		return 1;
+	failed = run_text(L, text, argument);
 	close_vm(L, &a);
 	return failed;
 }
 
 static int host_script_vm(lua_State *L)
 {
-	lua_pushboolean(L, run_in_vm(luaL_checkstring(L, 1),
+	lua_pushboolean(L, run_in_vm(luaL_newstate(), luaL_checkstring(L, 1),
 				     (int)luaL_optinteger(L, 2, 0)) == 0);
 	return 1;
 }
@@ -287,7 +407,7 @@ struct job {
 static void *run_job(void *arg)
 {
 	struct job *job = arg;
-	job->failed = run_in_vm(job->text, job->argument);
+	job->failed = run_in_vm(luaL_newstate(), job->text, job->argument);
 	return NULL;
 }
 
@@ -311,13 +431,61 @@ static int host_thread_vms(lua_State *L)
 	return 1;
 }
 
+static int host_malloc_vm(lua_State *L)
+{
+	lua_pushboolean(L, run_in_vm(lua_newstate(malloc_alloc, NULL),
+				     luaL_checkstring(L, 1), 0) == 0);
+	return 1;
+}
+
+struct handed {
+	lua_State *L;
+	struct allocator a;
+	const char *text;
+	int failed;
+};
+
+static void *make_and_run(void *arg)
+{
+	struct handed *h = arg;
+	h->L = open_vm(luaL_newstate(), &h->a);
+	h->failed = !h->L || run_text(h->L, h->text, 0);
+	return NULL;
+}
+
+static int host_handed_vm(lua_State *L)
+{
+	struct handed h;
+	pthread_t thread;
+	memset(&h, 0, sizeof h);
+	h.text = luaL_checkstring(L, 1);
+	if (pthread_create(&thread, NULL, make_and_run, &h))
+		return luaL_error(L, "no thread");
+	pthread_join(thread, NULL);
+	if (h.L)
+		close_vm(h.L, &h.a);
+	lua_pushboolean(L, !h.failed);
+	return 1;
+}
+
+/* Left to itself: the process ends while it works. */
+static int host_leave_vm(lua_State *L)
+{
+	static struct job job;
+	job.text = strdup(luaL_checkstring(L, 1));
+	if (pthread_create(&job.thread, NULL, run_job, &job))
+		return luaL_error(L, "no thread");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct allocator a;
+	static struct allocator a;
 	lua_State *L;
 	int i, failed;
-	memset(&a, 0, sizeof a);
-	L = argc > 1 ? open_vm(&a) : NULL;
+	if (setjmp(in_main))
+		return 7; /* the VM cannot go on */
+	L = argc > 1 ? open_vm(luaL_newstate(), &a) : NULL;
 	if (!L) {
 		fprintf(stderr, "usage: lua-host SCRIPT [ARGUMENT...]\n");
 		return 2;

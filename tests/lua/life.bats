@@ -114,7 +114,8 @@ LUA
 @test "an error that ends the script leaves a complete stream" {
   { keeping life.bin; echo "error('boom')"; } > life.lua
   run host life.lua
-  [ "$status" = 1 ] && [[ "$output" == *boom* ]]
+  [ "$status" = 1 ]
+  [[ "$output" == *boom* ]]
   complete life.bin
 }
 
@@ -220,10 +221,12 @@ assert(m.stop())
 LUA
   host fork.lua
   run leaks parent.bin
-  [ "$status" = 0 ] && [[ "$output" == *"fork.lua:6 holds"* ]]
+  [ "$status" = 0 ]
+  [[ "$output" == *"fork.lua:6 holds"* ]]
   [[ "$output" != *"fork.lua:10"* ]]
   run leaks child.bin
-  [ "$status" = 0 ] && [[ "$output" == *"fork.lua:13 holds"* ]]
+  [ "$status" = 0 ]
+  [[ "$output" == *"fork.lua:13 holds"* ]]
 }
 
 @test "an allocator put on top of ours stays in force" {

@@ -29,7 +29,8 @@ holds() {
 @test "a program that opens the libraries is recorded" {
   keeping > keep.lua
   run preloaded "$BUILD/embed" keep.lua
-  [ "$status" = 0 ] && [ -z "$output" ]
+  [ "$status" = 0 ]
+  [ -z "$output" ]
   [ "$(ls out-*)" = "$(echo out-[0-9]*.bin)" ]
   holds out-*.bin keep.lua:2
 }
@@ -37,19 +38,22 @@ holds() {
 @test "without MEMPROF_OUT nothing happens" {
   keeping > keep.lua
   OUT= SIGNAL=USR2 run preloaded "$BUILD/embed" keep.lua
-  [ "$status" = 0 ] && [ -z "$output" ]
+  [ "$status" = 0 ]
+  [ -z "$output" ]
   [ "$(ls)" = keep.lua ]
   run env -u MEMPROF_OUT LD_PRELOAD="$BUILD/libljmemprof-preload.so" \
     ASAN_OPTIONS=verify_asan_link_order=0 MEMPROF_AUTOSTART=1 \
     "$BUILD/embed" keep.lua
-  [ "$status" = 0 ] && [ -z "$output" ]
+  [ "$status" = 0 ]
+  [ -z "$output" ]
   [ "$(ls)" = keep.lua ]
 }
 
 @test "MEMPROF_OUT alone says what lacks" {
   keeping > keep.lua
   AUTOSTART=0 run preloaded "$BUILD/embed" keep.lua
-  [ "$status" = 0 ] && [ "${#lines[@]}" = 1 ]
+  [ "$status" = 0 ]
+  [ "${#lines[@]}" = 1 ]
   [[ "$output" == "ljmemprof: MEMPROF_OUT is set, but nothing starts"* ]]
   [ "$(ls)" = keep.lua ]
 }
@@ -215,12 +219,15 @@ LUA
   ln -s /dev/full full.bin
   OUT=full.bin run preloaded "$BUILD/embed" much.lua
   echo "$output"
-  [ "$status" = 0 ] && [ "${#lines[@]}" = 2 ]
+  [ "$status" = 0 ]
+  [ "${#lines[@]}" = 2 ]
   [ "${lines[0]}" = "ljmemprof: $PWD/full.bin: No space left on device; \
-the recording has ended" ] && [ "${lines[1]}" = done ]
+the recording has ended" ]
+  [ "${lines[1]}" = done ]
   OUT=/nonexistent/x.bin run preloaded "$BUILD/embed" -n 2 much.lua
   echo "$output"
-  [ "$status" = 0 ] && [ "${lines[0]}" = \
+  [ "$status" = 0 ]
+  [ "${lines[0]}" = \
     "ljmemprof: /nonexistent/x.bin: No such file or directory" ]
 }
 
@@ -264,7 +271,8 @@ for i = 1, 1000 do keep[i] = {} end' > trace.lua
   done
   LD_PRELOAD="$BUILD/libljmemprof-preload.so" MEMPROF_OUT=x.bin \
     MEMPROF_AUTOSTART=1 run luajit keep.lua
-  [ "$status" = 0 ] && [ "${#lines[@]}" = 1 ]
+  [ "$status" = 0 ]
+  [ "${#lines[@]}" = 1 ]
   [[ "$output" == "ljmemprof: LuaJIT is linked into this program"* ]]
 }
 

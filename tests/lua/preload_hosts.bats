@@ -14,10 +14,12 @@ check() {
 for i = 1, 1000 do keep[i] = {} end' > keep.lua
   run preloaded "$@"
   echo "$output"
-  [ "$status" = 0 ] && [ -z "$output" ]
+  [ "$status" = 0 ]
+  [ -z "$output" ]
   run leaks out.bin
   echo "$output"
-  [ "$status" = 0 ] && [[ "$output" == *"keep.lua:2 holds"* ]]
+  [ "$status" = 0 ]
+  [[ "$output" == *"keep.lua:2 holds"* ]]
 }
 
 luajit_library() {
@@ -48,8 +50,10 @@ luajit_library() {
   for lib in none.so "$(luajit_library)"; do
     MEMPROF_LIB=$lib run preloaded "$BUILD/embed" run.lua
     echo "$output"
-    [ "$status" = 0 ] && [ "${#lines[@]}" = 2 ]
-    [[ "${lines[0]}" == ljmemprof:* ]] && [ "${lines[1]}" = runs ]
+    [ "$status" = 0 ]
+    [ "${#lines[@]}" = 2 ]
+    [[ "${lines[0]}" == ljmemprof:* ]]
+    [ "${lines[1]}" = runs ]
   done
 }
 
@@ -82,8 +86,10 @@ C
   [ "$status" = 0 ]
   [ "${lines[0]}" = \
     "ljmemprof: cannot profile LuaJIT 2.0.5: it is not LuaJIT 2.1" ]
-  [ "${lines[1]}" = runs ] && [ "${lines[2]}" = runs ]
-  [ "${#lines[@]}" = 3 ] && [ ! -e out.bin ]
+  [ "${lines[1]}" = runs ]
+  [ "${lines[2]}" = runs ]
+  [ "${#lines[@]}" = 3 ]
+  [ ! -e out.bin ]
 }
 
 @test "PUC Lua is told apart" {
@@ -92,6 +98,7 @@ C
   echo 'print("runs")' > run.lua
   run preloaded lua5.1 run.lua
   echo "$output"
-  [ "$status" = 0 ] && [ "${#lines[@]}" = 2 ]
+  [ "$status" = 0 ]
+  [ "${#lines[@]}" = 2 ]
   [[ "$output" == *"ljmemprof: this Lua is not LuaJIT: "* ]]
 }
