@@ -178,7 +178,7 @@ static bool grow_bigs(struct live *l)
 	return true;
 }
 
-bool live_reserve_slow(struct live *l, uint64_t hash, uint64_t size)
+bool live_reserve(struct live *l, uint64_t hash, uint64_t size)
 {
 	struct live_part *const p = live_part(l, hash);
 
@@ -201,7 +201,7 @@ void live_fill_big(struct live *l, struct live_entry *e, uint64_t size)
 	e->owner |= LIVE_BIG;
 }
 
-static void forget_size(struct live *l, const struct live_entry *e)
+void live_forget_size(struct live *l, const struct live_entry *e)
 {
 	if (!(e->owner & LIVE_BIG))
 		return;
@@ -212,38 +212,50 @@ static void forget_size(struct live *l, const struct live_entry *e)
 void live_replace(struct live *l, struct live_entry *e, uint64_t size,
 		  uint32_t owner)
 {
-	forget_size(l, e);
+	live_forget_size(l, e);
 	live_fill(l, e, e->address, size, owner);
 }
 
-void live_remove(struct live *l, uint64_t hash, struct live_entry *e)
+/* How far it is from one slot to another one behind it, round the end. */
+static uint32_t distance(const struct live_part *p, uint32_t from, uint32_t to)
 {
-	struct live_part *const p = live_part(l, hash);
-	struct live_entry *const end = p->entries + p->cap;
-	struct live_entry *hole = e, *next = e;
+	return to >= from ? to - from : to + p->cap - from;
+}
 
-	forget_size(l, e);
-	for (;;) {
-		const struct live_entry *home;
-		ptrdiff_t to_hole, to_home;
+/*
+ * Frees a slot of a full line. Blocks in lines behind it that belong into it,
+ * or before it, must move up, as a search ends at the first line that is not
+ * full: one into the hole, then others into the hole that it leaves.
+ */
+void live_pull_up(struct live *l, struct live_part *p, struct live_entry *hole)
+{
+	uint32_t at = (uint32_t)(hole - p->entries), line = at;
+	bool full = true;
 
-		if (++next == end)
-			next = p->entries;
-		if (next->address == 0)
-			break;
-		/* An entry may move up to the hole, not above its home. */
-		home = p->entries +
-		       live_home(live_hash(l, next->address), p->cap);
-		to_hole = next - hole + (next < hole ? p->cap : 0);
-		to_home = next - home + (next < home ? p->cap : 0);
-		if (to_home < to_hole)
+	for (at &= ~(LIVE_LINE - 1); full;) {
+		struct live_entry *moved = NULL;
+
+		line &= ~(LIVE_LINE - 1);
+		line = line + LIVE_LINE == p->cap ? 0 : line + LIVE_LINE;
+		for (uint32_t i = line; i < line + LIVE_LINE; i++) {
+			struct live_entry *const e = &p->entries[i];
+			const uint32_t home =
+				live_home(live_hash(l, e->address), p->cap);
+
+			if (e->address == 0)
+				full = false;
+			else if (distance(p, home, line) >=
+				 distance(p, at, line))
+				moved = e;
+		}
+		if (moved == NULL)
 			continue;
-		*hole = *next;
+		*hole = *moved;
 		if (l->with_history)
 			p->history[hole - p->entries] =
-				p->history[next - p->entries];
-		hole = next;
+				p->history[moved - p->entries];
+		hole = moved;
+		at = line;
 	}
 	hole->address = 0;
-	p->count--;
 }

@@ -111,13 +111,18 @@ static void show(const struct model *asked)
 
 /* ---- sites of locations */
 
-static uint32_t internal_site(struct model *m)
+static uint32_t add_internal_site(struct model *m)
 {
 	const struct model_site key = {.kind = MODEL_SITE_INTERNAL};
 
-	if (m->internal == MODEL_NO_SITE)
-		m->internal = sites_intern(&m->sites, &key, SITE_MAX);
+	m->internal = sites_intern(&m->sites, &key, SITE_MAX);
 	return m->internal;
+}
+
+static inline uint32_t internal_site(struct model *m)
+{
+	return unlikely(m->internal == MODEL_NO_SITE) ? add_internal_site(m)
+						      : m->internal;
 }
 
 /* The site of all those that there is no place for. */

@@ -9,6 +9,15 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Where a block that is not alive is. */
+static struct live_entry nowhere;
+
+static void forget_blocks(struct replay_ahead *a)
+{
+	for (unsigned i = 0; i < REPLAY_AHEAD; i++)
+		a->old[i] = &nowhere;
+}
+
 void replay_init(struct replay *r, model_life_fn *on_life, void *arg)
 {
 	memset(r, 0, sizeof(*r));
@@ -17,6 +26,7 @@ void replay_init(struct replay *r, model_life_fn *on_life, void *arg)
 	live_init(&r->live, on_life != NULL);
 	overrides_init(&r->pairs);
 	overrides_init(&r->others);
+	forget_blocks(&r->ahead);
 }
 
 void replay_clear(struct replay *r)
@@ -30,6 +40,7 @@ void replay_clear(struct replay *r)
 /* An event on its way through. */
 struct step {
 	const struct replay_event *e;
+	unsigned ahead; /* its place in the ring */
 	uint64_t old_hash, new_hash;
 	bool conflict;
 	uint64_t realloc_of; /* what the new life continues */
@@ -43,6 +54,27 @@ static void note_conflict(struct replay *r, struct step *s)
 	s->conflict = true;
 	if (r->totals.conflict_events++ == 0)
 		r->totals.first_conflict_event = r->event;
+}
+
+/* Makes room for the new block. False without memory. */
+static inline bool reserve(struct replay *r, const struct step *s)
+{
+	if (live_has_room(&r->live, s->new_hash, s->e->new_size))
+		return true;
+	/* The table may move. */
+	forget_blocks(&r->ahead);
+	return live_reserve(&r->live, s->new_hash, s->e->new_size);
+}
+
+/* The old block's entry, or one with the address 0. */
+static inline struct live_entry *find_old(struct replay *r,
+					  const struct step *s)
+{
+	struct live_entry *const e = r->ahead.old[s->ahead];
+
+	if (e->address == s->e->old_address)
+		return e;
+	return live_probe(&r->live, s->e->old_address, s->old_hash);
 }
 
 /* ---- lives handed out */
@@ -242,7 +274,7 @@ static inline enum model_result apply_alloc(struct replay *r, struct step *s,
 		t->alloc_events++;
 		return MODEL_OK;
 	}
-	if (unlikely(!live_reserve(&r->live, s->new_hash, e->new_size)))
+	if (unlikely(!reserve(r, s)))
 		return MODEL_NO_MEMORY;
 	t->alloc_events++;
 	t->alloc_bytes += e->new_size;
@@ -252,14 +284,12 @@ static inline enum model_result apply_alloc(struct replay *r, struct step *s,
 static inline enum model_result apply_free(struct replay *r, struct step *s)
 {
 	const struct replay_event *const e = s->e;
-	struct live_entry *const old =
-		live_probe(&r->live, e->old_address, s->old_hash);
+	struct live_entry *const old = find_old(r, s);
 
 	if (e->internal && e->old_address != 0) {
 		r->totals.last_collector_free_event = r->event;
 		r->collector_mark = r->begun_bytes;
 	}
-	/* A probe for address 0 finds a free slot. */
 	if (unlikely(old->address == 0))
 		return end_earlier(r, s);
 	return end_life(r, s, old);
@@ -275,12 +305,11 @@ static enum model_result apply_realloc(struct replay *r, struct step *s,
 	if (e->new_address == 0 && e->new_size != 0)
 		return apply_failed(r, e);
 	/* First all that may fail. */
-	if (e->new_address == 0
-		    ? overrides_get(&r->others, e->site, OTHER_UNBORN, false) ==
-			      NULL
-		    : !live_reserve(&r->live, s->new_hash, e->new_size))
+	if (e->new_address == 0 ? overrides_get(&r->others, e->site,
+						OTHER_UNBORN, false) == NULL
+				: !reserve(r, s))
 		return MODEL_NO_MEMORY;
-	old = live_probe(&r->live, e->old_address, s->old_hash);
+	old = find_old(r, s);
 	ended = old->address == 0 ? end_earlier(r, s) : end_life(r, s, old);
 	if (ended == MODEL_NO_MEMORY)
 		return ended;
@@ -333,18 +362,14 @@ static inline enum model_result apply(struct replay *r, struct step *s)
 	return result;
 }
 
-/* The hashes of the events from the one at hand on, in a ring. */
-struct ahead {
-	uint64_t old_hash[REPLAY_AHEAD], new_hash[REPLAY_AHEAD];
-};
-
 /*
  * Hashes an event's addresses and fetches where they lead. An event has zero
  * where it has no address, so one of the two is the other's or both.
  */
 static inline void look_ahead(struct replay *r, const struct replay_event *e,
-			      struct ahead *a, size_t at)
+			      size_t at)
 {
+	struct replay_ahead *const a = &r->ahead;
 	const uint64_t old_hash = live_hash(&r->live, e->old_address);
 	const uint64_t new_hash = live_hash(&r->live, e->new_address);
 
@@ -353,6 +378,43 @@ static inline void look_ahead(struct replay *r, const struct replay_event *e,
 	/* Twice the same, mostly, but no branch. */
 	live_prefetch(&r->live, e->old_address ? old_hash : new_hash);
 	live_prefetch(&r->live, e->new_address ? new_hash : old_hash);
+	tallies_prefetch(&r->tallies, e->site);
+}
+
+/* Looks for the old block, and fetches what leads to its override. */
+static inline void look_for_block(struct replay *r,
+				  const struct replay_event *e, size_t at)
+{
+	struct replay_ahead *const a = &r->ahead;
+	struct live_entry *const old = live_peek(
+		&r->live, e->old_address, a->old_hash[at % REPLAY_AHEAD]);
+	struct live_entry *const known = old != NULL ? old : &nowhere;
+	const uint32_t home = overrides_home(&r->pairs, e->site,
+					     known->owner & LIVE_SITE_MASK,
+					     e->kind == LJM_KIND_REALLOC);
+
+	a->old[at % REPLAY_AHEAD] = known;
+	a->pair[at % REPLAY_AHEAD] = home;
+	__builtin_prefetch(&r->pairs.slots[home]);
+}
+
+/* What is done early for the event at so many steps before its own. */
+static inline void prepare(struct replay *r, const struct replay_event *events,
+			   size_t count, size_t at)
+{
+	if (at < count)
+		look_ahead(r, &events[at], at);
+	if (at >= REPLAY_AHEAD - REPLAY_AHEAD_BLOCK) {
+		at -= REPLAY_AHEAD - REPLAY_AHEAD_BLOCK;
+		if (at < count)
+			look_for_block(r, &events[at], at);
+	}
+	if (at >= REPLAY_AHEAD_BLOCK - REPLAY_AHEAD_PAIR) {
+		at -= REPLAY_AHEAD_BLOCK - REPLAY_AHEAD_PAIR;
+		if (at < count)
+			overrides_prefetch(&r->pairs,
+					   r->ahead.pair[at % REPLAY_AHEAD]);
+	}
 }
 
 enum model_result replay_events(struct replay *r,
@@ -360,23 +422,24 @@ enum model_result replay_events(struct replay *r,
 				size_t *taken)
 {
 	enum model_result result = MODEL_OK;
-	struct ahead ahead;
 	size_t i;
 
-	for (i = 0; i < count && i < REPLAY_AHEAD; i++)
-		look_ahead(r, &events[i], &ahead, i);
+	forget_blocks(&r->ahead);
+	for (i = 0; i < REPLAY_AHEAD; i++)
+		prepare(r, events, count, i);
 	for (i = 0; i < count; i++) {
+		const unsigned at = i % REPLAY_AHEAD;
 		struct step s = {
 			.e = &events[i],
-			.old_hash = ahead.old_hash[i % REPLAY_AHEAD],
-			.new_hash = ahead.new_hash[i % REPLAY_AHEAD],
+			.ahead = at,
+			.old_hash = r->ahead.old_hash[at],
+			.new_hash = r->ahead.new_hash[at],
 		};
 
-		if (i + REPLAY_AHEAD < count)
-			look_ahead(r, &events[i + REPLAY_AHEAD], &ahead, i);
 		result = apply(r, &s);
 		if (unlikely(result != MODEL_OK))
 			break;
+		prepare(r, events, count, i + REPLAY_AHEAD);
 	}
 	r->totals.events += i;
 	*taken = i;

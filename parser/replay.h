@@ -29,8 +29,21 @@ struct replay_event {
 	uint16_t position; /* for the caller */
 };
 
-/* Hashes are computed, and prefetched, so many events ahead. */
-#define REPLAY_AHEAD 32u
+/*
+ * How many events ahead things are done that only save waiting for memory: an
+ * event's hashes are computed, its old block is looked for, the override that
+ * its end counts at is. In a ring of as many events as the first is ahead.
+ */
+#define REPLAY_AHEAD	   32u
+#define REPLAY_AHEAD_BLOCK 16u
+#define REPLAY_AHEAD_PAIR  8u
+
+struct replay_ahead {
+	uint64_t old_hash[REPLAY_AHEAD], new_hash[REPLAY_AHEAD];
+	/* Where the old block was then, if that is known; never NULL. */
+	struct live_entry *old[REPLAY_AHEAD];
+	uint32_t pair[REPLAY_AHEAD]; /* where its override belongs, perhaps */
+};
 
 struct replay {
 	struct live live;
@@ -47,6 +60,7 @@ struct replay {
 	uint64_t begun_bytes;
 	uint64_t collector_mark; /* begun_bytes at INTERNAL's last free */
 	struct samples samples;
+	struct replay_ahead ahead;
 
 	model_life_fn *on_life; /* or NULL */
 	void *arg;

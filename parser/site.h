@@ -68,6 +68,12 @@ static inline struct tally *tallies_get(const struct tallies *t, uint32_t site)
 			 [site & ((1u << SITE_BLOCK_LOG) - 1)];
 }
 
+static inline void tallies_prefetch(const struct tallies *t, uint32_t site)
+{
+	if (__builtin_expect(site < t->count, 1))
+		__builtin_prefetch(tallies_get(t, site), 1);
+}
+
 /* Makes room for a site and all before it. False without memory. */
 bool tallies_reserve_slow(struct tallies *t, uint32_t site);
 
@@ -147,6 +153,17 @@ static inline struct model_override *overrides_get(struct overrides *o,
 			     1))
 		return &o->list[slot - 1];
 	return overrides_get_slow(o, by_site, of_site, by_realloc);
+}
+
+/* Fetches the pair that belongs at home, which may be of an older table. */
+static inline void overrides_prefetch(const struct overrides *o, uint32_t home)
+{
+	uint32_t slot;
+
+	if (o->count == 0)
+		return;
+	slot = o->slots[home];
+	__builtin_prefetch(&o->list[slot - (slot != 0)], 1);
 }
 
 /* ---- figures */
