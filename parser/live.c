@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "huge.h"
+
 /* Small parts grow fast and stay roomy: they are in the cache anyway. */
 #define FIRST_CAP  64u
 #define SMALL_CAP  16384u
@@ -21,7 +23,6 @@
  */
 #define LINE_SIZE   (LIVE_LINE * sizeof(struct live_entry))
 #define MAPPED_SIZE (64u << 10)
-#define HUGE_SIZE   (2u << 20)
 
 /* What a part without memory points to: one free slot, never filled. */
 static struct live_entry no_entries[LIVE_LINE];

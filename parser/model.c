@@ -13,6 +13,7 @@
 
 #include "decode.h"
 #include "hash.h"
+#include "huge.h"
 #include "names.h"
 #include "replay.h"
 #include "replayer.h"
@@ -21,14 +22,21 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define BATCH	       512u
-#define BYTES_MAX      (1ull << 60)
-#define SITE_CACHE_LOG 12
+#define BATCH	  512u
+#define BYTES_MAX (1ull << 60)
+
+/*
+ * The cache of locations has at least as many places as there are sites, up
+ * to a limit; places are fetched some events ahead.
+ */
+#define SITE_CACHE_FIRST_LOG 12
+#define SITE_CACHE_LAST_LOG  20
+#define SITE_CACHE_AHEAD     16u
 
 struct cached_site {
 	uint64_t address;
 	uint64_t line;
-	uint64_t tag; /* the symbols' epoch and the source; 0: free */
+	uint32_t tag; /* see tag_of(); 0: free */
 	uint32_t site;
 };
 
@@ -40,9 +48,11 @@ struct model {
 	uint32_t internal; /* the site, MODEL_NO_SITE before it is used */
 	uint32_t further;  /* the same, of all beyond the limit */
 
-	bool begun;	/* a stream */
-	uint64_t bytes; /* the sum of all sizes of all streams */
-	struct cached_site cache[1u << SITE_CACHE_LOG];
+	bool begun;		   /* a stream */
+	uint64_t bytes;		   /* the sum of all sizes of all streams */
+	struct cached_site *cache; /* 1 << cache_log places */
+	unsigned cache_log;
+	uint64_t cache_epoch; /* what its tags leave out; see tag_of() */
 	struct replay_event batch[BATCH]; /* without a second thread */
 
 	struct replayer *replayer; /* NULL: no second thread */
@@ -60,6 +70,12 @@ struct model *model_new(model_life_fn *on_life, void *arg)
 
 	if (m == NULL)
 		return NULL;
+	m->cache_log = SITE_CACHE_FIRST_LOG;
+	m->cache = calloc(1u << m->cache_log, sizeof(*m->cache));
+	if (m->cache == NULL) {
+		free(m);
+		return NULL;
+	}
 	m->internal = m->further = MODEL_NO_SITE;
 	m->symtab.epoch = 1;
 	names_init(&m->names);
@@ -83,6 +99,7 @@ void model_free(struct model *m)
 	names_clear(&m->names);
 	sites_clear(&m->sites);
 	replay_clear(&m->replay);
+	free(m->cache);
 	free(m);
 }
 
@@ -97,14 +114,20 @@ static void show(const struct model *asked)
 
 	if (m->shown)
 		return;
-	sites_derive(&m->sites, &r->tallies, &r->pairs, &r->others);
+	tallies_derive(&m->replay.tallies, &r->pairs);
 	*t = r->totals;
-	if (m->further != MODEL_NO_SITE)
-		t->further_events = site_count_events(
-			&sites_get(&m->sites, m->further)->figures);
-	for (uint32_t i = 0; i < m->sites.count; i++)
-		site_add_figures(&t->figures,
-				 &sites_get(&m->sites, i)->figures);
+	if (m->further != MODEL_NO_SITE) {
+		const struct model_figures f =
+			tallies_figures(&r->tallies, &r->others, m->further);
+
+		t->further_events = site_count_events(&f);
+	}
+	for (uint32_t i = 0; i < m->sites.count; i++) {
+		const struct model_figures f =
+			tallies_figures(&r->tallies, &r->others, i);
+
+		site_add_figures(&t->figures, &f);
+	}
 	t->begun_bytes_since_collector = r->begun_bytes - r->collector_mark;
 	m->shown = true;
 }
@@ -143,8 +166,46 @@ static uint32_t further_site(struct model *m)
 	return m->further;
 }
 
+/* Makes the cache twice as large, if it can be. */
+static void grow_cache(struct model *m)
+{
+	struct cached_site *const larger =
+		calloc(2u << m->cache_log, sizeof(*larger));
+
+	if (larger == NULL)
+		return;
+	free(m->cache);
+	m->cache = larger;
+	m->cache_log++;
+	huge_advise(larger, sizeof(*larger) << m->cache_log);
+}
+
+static inline struct cached_site *cache_place(const struct model *m,
+					      const struct decode_event *e)
+{
+	const uint64_t hash = (e->address ^ e->line * HASH_ODD_1) * HASH_ODD_2;
+
+	return &m->cache[hash >> (64 - m->cache_log)];
+}
+
+/*
+ * What a location means depends on the symbols: their epoch and the source
+ * are a cached one's tag. When an epoch needs more than the 29 bits that are
+ * there, the cache begins anew.
+ */
+static inline uint32_t tag_of(struct model *m, const struct decode_event *e)
+{
+	const uint64_t epoch = m->symtab.epoch;
+
+	if (unlikely(epoch >> 29 != m->cache_epoch)) {
+		memset(m->cache, 0, sizeof(*m->cache) << m->cache_log);
+		m->cache_epoch = epoch >> 29;
+	}
+	return (uint32_t)epoch << 3 | e->source;
+}
+
 static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
-			     struct cached_site *cached, uint64_t tag)
+			     uint32_t tag)
 {
 	struct model_site key;
 	uint32_t site;
@@ -156,24 +217,26 @@ static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
 		site = further_site(m);
 	if (site == MODEL_NO_SITE)
 		return MODEL_NO_SITE;
-	*cached = (struct cached_site){e->address, e->line, tag, site};
+	if (m->sites.count > 1u << m->cache_log &&
+	    m->cache_log < SITE_CACHE_LAST_LOG)
+		grow_cache(m);
+	*cache_place(m, e) =
+		(struct cached_site){e->address, e->line, tag, site};
 	return site;
 }
 
 /* The index of the event's site, MODEL_NO_SITE without memory. */
 static inline uint32_t resolve(struct model *m, const struct decode_event *e)
 {
-	const uint64_t tag = m->symtab.epoch << 3 | e->source;
-	const uint64_t hash = (e->address ^ e->line * HASH_ODD_1) * HASH_ODD_2;
-	struct cached_site *const cached =
-		&m->cache[hash >> (64 - SITE_CACHE_LOG)];
+	const uint32_t tag = tag_of(m, e);
+	const struct cached_site *const cached = cache_place(m, e);
 
 	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
 		return internal_site(m);
 	if (cached->address == e->address && cached->line == e->line &&
 	    cached->tag == tag)
 		return cached->site;
-	return resolve_anew(m, e, cached, tag);
+	return resolve_anew(m, e, tag);
 }
 
 /* ---- the stream */
@@ -235,6 +298,9 @@ static enum model_result prepare_batch(struct model *m,
 	for (i = 0; i < count && n < room; i++) {
 		const struct decode_event *const e = &events[i];
 
+		if (i + SITE_CACHE_AHEAD < count)
+			__builtin_prefetch(
+				cache_place(m, e + SITE_CACHE_AHEAD));
 		if (e->kind == LJM_KIND_SYMBOL) {
 			if (!symtab_define(&m->symtab, &m->names, e))
 				result = MODEL_NO_MEMORY;
@@ -369,10 +435,19 @@ size_t model_site_count(const struct model *m)
 	return m->sites.count;
 }
 
-const struct model_site *model_site(const struct model *m, uint32_t index)
+struct model_site model_site(const struct model *m, uint32_t index)
 {
+	const struct replay *const r = &m->replay;
+	struct model_site site = sites_describe(&m->sites, index);
+
 	show(m);
-	return sites_get(&m->sites, index);
+	site.figures = tallies_figures(&r->tallies, &r->others, index);
+	return site;
+}
+
+struct model_name model_site_name(const struct model *m, uint32_t index)
+{
+	return sites_describe(&m->sites, index).name;
 }
 
 size_t model_override_count(const struct model *m)
@@ -380,9 +455,17 @@ size_t model_override_count(const struct model *m)
 	return m->replay.pairs.count;
 }
 
-const struct model_override *model_override(const struct model *m, size_t i)
+struct model_override model_override(const struct model *m, size_t i)
 {
-	return &m->replay.pairs.list[i];
+	const struct override *const o = &m->replay.pairs.list[i];
+
+	return (struct model_override){
+		.by_site = override_by(o),
+		.of_site = override_of(o),
+		.by_realloc = override_by_realloc(o),
+		.blocks = o->blocks,
+		.bytes = o->bytes,
+	};
 }
 
 const struct model_totals *model_totals(const struct model *m)

@@ -137,9 +137,9 @@ enum model_result {
  * The most sites and overrides, so that no stream can take memory without
  * end. Events of further sites count at one that prints as "(further
  * sites):0". Deaths of further overrides count at the sites that they concern,
- * whose figures stay exact, but are in no override. A site takes 320 bytes, an
- * override 100, growth included: 780 MiB when both are full, where real
- * programs have some thousands.
+ * whose figures stay exact, but are in no override. A site takes up to 180
+ * bytes, an override 100, growth included: 570 MiB when both are full, where
+ * real programs have some thousands.
  */
 #define MODEL_SITES	(1u << 20)
 #define MODEL_OVERRIDES (1u << 22)
@@ -180,9 +180,11 @@ enum model_result model_feed(struct model *m, const struct decode_event *events,
 enum model_result model_end_stream(struct model *m);
 
 size_t model_site_count(const struct model *m);
-const struct model_site *model_site(const struct model *m, uint32_t index);
+struct model_site model_site(const struct model *m, uint32_t index);
+/* Its name alone, without its figures, which may have to be made. */
+struct model_name model_site_name(const struct model *m, uint32_t index);
 size_t model_override_count(const struct model *m);
-const struct model_override *model_override(const struct model *m, size_t i);
+struct model_override model_override(const struct model *m, size_t i);
 const struct model_totals *model_totals(const struct model *m);
 size_t model_sample_count(const struct model *m);
 const struct model_sample *model_sample(const struct model *m, size_t i);

@@ -64,26 +64,26 @@ static inline size_t model_frame_count(const struct model *m)
 static inline void model_frame(const struct model *m, uint32_t i,
 			       struct model_frame *out)
 {
-	const struct model_site *const site = model_site(m, i);
+	const struct model_site site = model_site(m, i);
 	const enum model_site_kind place =
-		site->kind == MODEL_SITE_TRACE ? site->start_kind : site->kind;
+		site.kind == MODEL_SITE_TRACE ? site.start_kind : site.kind;
 
 	*out = (struct model_frame){
-		.kind = site->kind == MODEL_SITE_TRACE ? MODEL_FRAME_TRACE
-			: site->kind == MODEL_SITE_LUA ? MODEL_FRAME_LUA
-			: site->kind == MODEL_SITE_INTERNAL
+		.kind = site.kind == MODEL_SITE_TRACE ? MODEL_FRAME_TRACE
+			: site.kind == MODEL_SITE_LUA ? MODEL_FRAME_LUA
+			: site.kind == MODEL_SITE_INTERNAL
 				? MODEL_FRAME_INTERNAL
 				: MODEL_FRAME_C,
-		.trace_number = site->trace_number,
-		.address = site->kind == MODEL_SITE_TRACE ? 0 : site->address,
+		.trace_number = site.trace_number,
+		.address = site.kind == MODEL_SITE_TRACE ? 0 : site.address,
 	};
-	if (site->kind == MODEL_SITE_TRACE && !site->trace_has_start)
+	if (site.kind == MODEL_SITE_TRACE && !site.trace_has_start)
 		return;
 	if (place == MODEL_SITE_LUA) {
-		out->chunk = site->name;
-		out->line = site->line;
-	} else if (site->kind == MODEL_SITE_C) {
-		out->function = site->name;
+		out->chunk = site.name;
+		out->line = site.line;
+	} else if (site.kind == MODEL_SITE_C) {
+		out->function = site.name;
 	}
 }
 
@@ -100,7 +100,7 @@ static inline void model_callsite(const struct model *m, uint32_t i,
 		.frame = i,
 		.site = i,
 		.depth = 1,
-		.figures = model_site(m, i)->figures,
+		.figures = model_site(m, i).figures,
 	};
 }
 

@@ -124,7 +124,7 @@ static bool hand_out_earlier(struct replay *r, const struct replay_event *e)
 static bool count_other(struct replay *r, const struct replay_event *e,
 			enum other what, uint64_t bytes)
 {
-	struct model_override *const o =
+	struct override *const o =
 		overrides_get(&r->others, e->site, what, false);
 
 	if (o == NULL)
@@ -169,8 +169,8 @@ static bool count_unlisted(struct replay *r, const struct replay_event *e,
 static inline bool count_death(struct replay *r, const struct replay_event *e,
 			       uint32_t of_site, uint64_t bytes)
 {
-	struct model_override *const o = overrides_get(
-		&r->pairs, e->site, of_site, e->kind == LJM_KIND_REALLOC);
+	struct override *const o = overrides_get(&r->pairs, e->site, of_site,
+						 e->kind == LJM_KIND_REALLOC);
 
 	if (unlikely(o == NULL))
 		return count_unlisted(r, e, of_site, bytes);
@@ -389,9 +389,9 @@ static inline void look_for_block(struct replay *r,
 	struct live_entry *const old = live_peek(
 		&r->live, e->old_address, a->old_hash[at % REPLAY_AHEAD]);
 	struct live_entry *const known = old != NULL ? old : &nowhere;
-	const uint32_t home = overrides_home(&r->pairs, e->site,
-					     known->owner & LIVE_SITE_MASK,
-					     e->kind == LJM_KIND_REALLOC);
+	const uint32_t home = overrides_home(
+		&r->pairs, override_key(e->site, known->owner & LIVE_SITE_MASK,
+					e->kind == LJM_KIND_REALLOC));
 
 	a->old[at % REPLAY_AHEAD] = known;
 	a->pair[at % REPLAY_AHEAD] = home;

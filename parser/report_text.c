@@ -147,9 +147,12 @@ static bool list_names(struct report *r)
 	const uint32_t sites = (uint32_t)model_site_count(r->model);
 	size_t count = 0, distinct = 0;
 
-	for (uint32_t i = 0; i < sites; i++)
-		if (has_name(model_site(r->model, i)))
-			r->names[count++] = key_of(model_site(r->model, i), i);
+	for (uint32_t i = 0; i < sites; i++) {
+		const struct model_site site = model_site(r->model, i);
+
+		if (has_name(&site))
+			r->names[count++] = key_of(&site, i);
+	}
 	qsort(r->names, count, sizeof(*r->names), compare_texts);
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 ||
@@ -158,9 +161,10 @@ static bool list_names(struct report *r)
 	r->name_count = distinct;
 	for (size_t i = 0; i < distinct; i++) {
 		struct name *const n = &r->names[i];
+		const struct model_name name =
+			model_site_name(r->model, n->site);
 
-		n->print = print_name(&model_site(r->model, n->site)->name,
-				      &n->size);
+		n->print = print_name(&name, &n->size);
 		if (n->print == NULL)
 			return false;
 	}
@@ -224,14 +228,15 @@ static bool prepare(struct report *r)
 	    r->pairs == NULL || !list_names(r))
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
-		const struct model_site *const site = model_site(r->model, i);
-		const struct name key = key_of(site, i);
+		const struct model_site site = model_site(r->model, i);
+		const struct name key = key_of(&site, i);
 
-		print_around(site, &r->prints[i]);
+		print_around(&site, &r->prints[i]);
 		r->prints[i].name =
-			!has_name(site) ? &none
-					: bsearch(&key, r->names, r->name_count,
-						  sizeof(key), compare_texts);
+			!has_name(&site)
+				? &none
+				: bsearch(&key, r->names, r->name_count,
+					  sizeof(key), compare_texts);
 	}
 	return rank_names(r);
 }
@@ -317,8 +322,8 @@ static size_t collect_lines(struct report *r, enum section section)
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < sites; i++) {
-		struct line line =
-			line_of(section, &model_site(r->model, i)->figures);
+		const struct model_site site = model_site(r->model, i);
+		struct line line = line_of(section, &site.figures);
 
 		line.site = i;
 		line.print = &r->prints[i];
@@ -345,13 +350,11 @@ static size_t collect_pairs(struct report *r, enum section section)
 	size_t count = 0;
 
 	for (size_t i = 0; i < overrides; i++) {
-		const struct model_override *const o =
-			model_override(r->model, i);
+		const struct model_override o = model_override(r->model, i);
 
-		if (o->blocks != 0 &&
-		    o->by_realloc == (section == REALLOCATIONS))
-			r->pairs[count++] = (struct pair){
-				o->by_site, &r->prints[o->of_site]};
+		if (o.blocks != 0 && o.by_realloc == (section == REALLOCATIONS))
+			r->pairs[count++] =
+				(struct pair){o.by_site, &r->prints[o.of_site]};
 	}
 	qsort(r->pairs, count, sizeof(*r->pairs), compare_pairs);
 	return count;
@@ -400,19 +403,19 @@ static void print_events(struct report *r, enum section section,
 	fprintf(r->out, "%s\n", title);
 	for (size_t i = 0; i < count; i++) {
 		const struct line *const line = &r->lines[i];
-		const struct model_figures *const f =
-			&model_site(r->model, line->site)->figures;
+		const struct model_site site = model_site(r->model, line->site);
 
 		report_text_bytes(got,
 				  section == DEALLOCATIONS ? 0 : line->bytes,
 				  r->human);
-		report_text_bytes(gave,
-				  section == ALLOCATIONS ? 0
-				  : section == DEALLOCATIONS
-					  ? line->bytes
-					  : f->realloc_old_bytes +
-						    f->earlier_realloc_bytes,
-				  r->human);
+		report_text_bytes(
+			gave,
+			section == ALLOCATIONS ? 0
+			: section == DEALLOCATIONS
+				? line->bytes
+				: site.figures.realloc_old_bytes +
+					  site.figures.earlier_realloc_bytes,
+			r->human);
 		write_site(r->out, line->print);
 		fprintf(r->out, ": %" PRIu64 " events\t+%s\t-%s\n",
 			line->events, got, gave);
@@ -429,14 +432,14 @@ static void print_heap_summary(struct report *r)
 	fputs("HEAP SUMMARY:\n", r->out);
 	for (size_t i = 0; i < count; i++) {
 		const struct line *const line = &r->lines[i];
-		const struct model_figures *const f =
-			&model_site(r->model, line->site)->figures;
+		const struct model_site site = model_site(r->model, line->site);
 
 		report_text_bytes(bytes, line->bytes, r->human);
 		write_site(r->out, line->print);
 		fprintf(r->out,
 			" holds %s: %" PRIu64 " allocs, %" PRIu64 " frees\n",
-			bytes, f->born_blocks, f->ended_blocks);
+			bytes, site.figures.born_blocks,
+			site.figures.ended_blocks);
 	}
 	fputc('\n', r->out);
 }

@@ -7,52 +7,106 @@
 #include <string.h>
 
 #include "hash.h"
+#include "huge.h"
 
 #define FIRST_SLOTS 256u
 #define BLOCK_SITES (1u << SITE_BLOCK_LOG)
 
 /* ---- sites */
 
-static uint32_t hash_site(const struct sites *s, const struct model_site *k)
+static inline struct site *site_at(const struct sites *s, uint32_t index)
 {
-	uint64_t h = s->seed + k->kind * 8 + k->start_kind;
-
-	/* The text is an interned one: its address stands for it. */
-	h = hash_u64(h ^ (uintptr_t)k->name.text, s->seed);
-	h = hash_u64(h ^ k->line, s->seed);
-	h = hash_u64(h ^ k->address, s->seed);
-	h = hash_u64(h ^ k->trace_number, s->seed);
-	return (uint32_t)(h >> 32);
+	return &s->blocks[index >> SITE_BLOCK_LOG][index & (BLOCK_SITES - 1)];
 }
 
-static bool same_site(const struct model_site *a, const struct model_site *b)
+/* Where it is, or where a trace starts. */
+static bool has_line(enum model_site_kind kind)
 {
-	return a->kind == b->kind && a->name.text == b->name.text &&
-	       a->line == b->line && a->address == b->address &&
-	       a->trace_number == b->trace_number &&
-	       a->trace_has_start == b->trace_has_start &&
-	       a->start_kind == b->start_kind;
+	return kind == MODEL_SITE_LUA;
+}
+
+static struct site pack(const struct model_site *key)
+{
+	const enum model_site_kind at =
+		key->kind == MODEL_SITE_TRACE ? key->start_kind : key->kind;
+
+	return (struct site){
+		.text = key->name.text,
+		.place = has_line(at) ? key->line : key->address,
+		.trace_number = key->trace_number,
+		.size = (uint32_t)key->name.size,
+		.alias = key->name.alias,
+		.kind = (uint8_t)key->kind,
+		.start_kind = (uint8_t)key->start_kind,
+		.trace_has_start = key->trace_has_start,
+	};
+}
+
+struct model_site sites_describe(const struct sites *s, uint32_t index)
+{
+	const struct site *const site = site_at(s, index);
+	const enum model_site_kind at =
+		site->kind == MODEL_SITE_TRACE ? site->start_kind : site->kind;
+
+	return (struct model_site){
+		.kind = site->kind,
+		.name = {site->text, site->size, site->alias},
+		.line = has_line(at) ? site->place : 0,
+		.address = has_line(at) ? 0 : site->place,
+		.trace_number = site->trace_number,
+		.trace_has_start = site->trace_has_start,
+		.start_kind = site->start_kind,
+	};
+}
+
+/* The upper half of a slot, and where it belongs: not zero. */
+static uint64_t hash_site(const struct sites *s, const struct site *k)
+{
+	uint64_t h = s->seed + k->kind * 8u + k->start_kind;
+
+	h = hash_u64(h ^ (uintptr_t)k->text, s->seed);
+	h = hash_u64(h ^ k->place, s->seed);
+	h = hash_u64(h ^ k->trace_number, s->seed);
+	return h >> 32 << 32;
+}
+
+static bool same_site(const struct site *a, const struct site *b)
+{
+	return a->text == b->text && a->place == b->place &&
+	       a->trace_number == b->trace_number && a->kind == b->kind &&
+	       a->start_kind == b->start_kind &&
+	       a->trace_has_start == b->trace_has_start;
+}
+
+/* The table is no larger than the upper half of a slot can tell. */
+static uint32_t home_of(const struct sites *s, uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) & (s->slot_cap - 1);
 }
 
 static bool grow_site_slots(struct sites *s)
 {
-	const uint32_t cap = s->slot_cap ? s->slot_cap * 2 : FIRST_SLOTS;
-	uint32_t *const slots = calloc(cap, sizeof(*slots));
+	const uint32_t old_cap = s->slot_cap;
+	uint64_t *const old = s->slots;
+	const uint32_t cap = old_cap ? old_cap * 2 : FIRST_SLOTS;
+	uint64_t *const slots = calloc(cap, sizeof(*slots));
 
 	if (slots == NULL)
 		return false;
-	if (s->slots == NULL)
+	huge_advise(slots, cap * sizeof(*slots));
+	if (old == NULL)
 		s->seed = hash_seed();
-	for (uint32_t i = 0; i < s->count; i++) {
-		uint32_t at = hash_site(s, sites_get(s, i)) & (cap - 1);
-
-		while (slots[at] != 0)
-			at = (at + 1) & (cap - 1);
-		slots[at] = i + 1;
-	}
-	free(s->slots);
 	s->slots = slots;
 	s->slot_cap = cap;
+	for (uint32_t i = 0; i < old_cap; i++) {
+		uint32_t at = home_of(s, old[i]);
+
+		while (old[i] != 0 && slots[at] != 0)
+			at = (at + 1) & (cap - 1);
+		if (old[i] != 0)
+			slots[at] = old[i];
+	}
+	free(old);
 	return true;
 }
 
@@ -60,7 +114,7 @@ static bool add_site_block(struct sites *s)
 {
 	const uint32_t used = s->count >> SITE_BLOCK_LOG;
 	const uint32_t cap = s->block_cap + s->block_cap / 2 + 16;
-	struct model_site **blocks;
+	struct site **blocks;
 
 	if (used == s->block_cap) {
 		blocks = realloc(s->blocks, cap * sizeof(*blocks));
@@ -76,24 +130,25 @@ static bool add_site_block(struct sites *s)
 uint32_t sites_intern(struct sites *s, const struct model_site *key,
 		      uint32_t limit)
 {
-	struct model_site *site;
+	const struct site wanted = pack(key);
+	uint64_t hash;
 	uint32_t at;
 
 	if (s->count >= s->slot_cap / 4 * 3 && !grow_site_slots(s))
 		return MODEL_NO_SITE;
-	at = hash_site(s, key) & (s->slot_cap - 1);
+	hash = hash_site(s, &wanted);
+	at = home_of(s, hash);
 	for (; s->slots[at] != 0; at = (at + 1) & (s->slot_cap - 1))
-		if (same_site(sites_get(s, s->slots[at] - 1), key))
-			return s->slots[at] - 1;
+		if (((s->slots[at] ^ hash) >> 32) == 0 &&
+		    same_site(site_at(s, (uint32_t)s->slots[at] - 1), &wanted))
+			return (uint32_t)s->slots[at] - 1;
 	if (s->count >= limit)
 		return SITE_FULL;
 	if (s->count == SITE_MAX ||
 	    (s->count % BLOCK_SITES == 0 && !add_site_block(s)))
 		return MODEL_NO_SITE;
-	site = sites_get(s, s->count);
-	*site = *key;
-	memset(&site->figures, 0, sizeof(site->figures));
-	s->slots[at] = ++s->count;
+	*site_at(s, s->count) = wanted;
+	s->slots[at] = hash | ++s->count;
 	return s->count - 1;
 }
 
@@ -108,23 +163,41 @@ void sites_clear(struct sites *s)
 
 /* ---- tallies */
 
+/* Makes the lists of blocks longer. */
+static bool grow_tallies(struct tallies *t)
+{
+	const uint32_t cap = t->block_cap + t->block_cap / 2 + 16;
+	struct tally **blocks;
+	struct derived **derived;
+
+	blocks = realloc(t->blocks, cap * sizeof(*blocks));
+	if (blocks == NULL)
+		return false;
+	t->blocks = blocks;
+	derived = realloc(t->derived, cap * sizeof(*derived));
+	if (derived == NULL)
+		return false;
+	t->derived = derived;
+	t->block_cap = cap;
+	return true;
+}
+
 bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 {
 	while (site >= t->count) {
 		const uint32_t used = t->count >> SITE_BLOCK_LOG;
-		const uint32_t cap = t->block_cap + t->block_cap / 2 + 16;
-		struct tally **blocks;
 
-		if (used == t->block_cap) {
-			blocks = realloc(t->blocks, cap * sizeof(*blocks));
-			if (blocks == NULL)
-				return false;
-			t->blocks = blocks;
-			t->block_cap = cap;
-		}
+		if (used == t->block_cap && !grow_tallies(t))
+			return false;
 		t->blocks[used] = calloc(BLOCK_SITES, sizeof(**t->blocks));
 		if (t->blocks[used] == NULL)
 			return false;
+		/* Its memory is not touched before it is used. */
+		t->derived[used] = malloc(BLOCK_SITES * sizeof(**t->derived));
+		if (t->derived[used] == NULL) {
+			free(t->blocks[used]);
+			return false;
+		}
 		t->count += BLOCK_SITES;
 	}
 	return true;
@@ -132,9 +205,12 @@ bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 
 void tallies_clear(struct tallies *t)
 {
-	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
+	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES) {
 		free(t->blocks[i >> SITE_BLOCK_LOG]);
+		free(t->derived[i >> SITE_BLOCK_LOG]);
+	}
 	free(t->blocks);
+	free(t->derived);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -160,11 +236,10 @@ void overrides_clear(struct overrides *o)
 	overrides_init(o);
 }
 
-/* A free slot for a pair that is not in the table. */
-static uint32_t *free_slot(const struct overrides *o,
-			   const struct model_override *p)
+/* A free slot for a key that is not in the table. */
+static uint32_t *free_slot(const struct overrides *o, uint64_t key)
 {
-	uint32_t at = overrides_home(o, p->by_site, p->of_site, p->by_realloc);
+	uint32_t at = overrides_home(o, key);
 
 	while (o->slots[at] != 0)
 		at = (at + 1) & (o->slot_cap - 1);
@@ -181,8 +256,9 @@ static bool grow_pair_slots(struct overrides *o)
 	larger.slots = calloc(larger.slot_cap, sizeof(*larger.slots));
 	if (larger.slots == NULL)
 		return false;
+	huge_advise(larger.slots, larger.slot_cap * sizeof(*larger.slots));
 	for (uint32_t i = 0; i < o->count; i++)
-		*free_slot(&larger, &o->list[i]) = i + 1;
+		*free_slot(&larger, o->list[i].key) = i + 1;
 	if (o->slots != no_slots)
 		free(o->slots);
 	*o = larger;
@@ -192,73 +268,75 @@ static bool grow_pair_slots(struct overrides *o)
 static bool grow_pairs(struct overrides *o)
 {
 	const size_t cap = (size_t)o->cap + o->cap / 2 + 64;
-	struct model_override *const list =
-		realloc(o->list, cap * sizeof(*list));
+	struct override *const list = realloc(o->list, cap * sizeof(*list));
 
 	if (list == NULL)
 		return false;
+	huge_advise(list, cap * sizeof(*list));
 	o->list = list;
 	o->cap = (uint32_t)cap;
 	return true;
 }
 
-struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
-					  uint32_t of_site, bool by_realloc)
+const struct override *overrides_find(const struct overrides *o, uint64_t key)
 {
-	uint32_t at = overrides_home(o, by_site, of_site, by_realloc);
-	struct model_override *p;
+	uint32_t at = overrides_home(o, key);
 
-	for (; o->slots[at] != 0; at = (at + 1) & (o->slot_cap - 1)) {
-		p = &o->list[o->slots[at] - 1];
-		if (override_is(p, by_site, of_site, by_realloc))
-			return p;
-	}
+	for (; o->slots[at] != 0; at = (at + 1) & (o->slot_cap - 1))
+		if (o->list[o->slots[at] - 1].key == key)
+			return &o->list[o->slots[at] - 1];
+	return NULL;
+}
+
+struct override *overrides_get_slow(struct overrides *o, uint64_t key)
+{
+	const struct override *const known = overrides_find(o, key);
+	struct override *added;
+
+	if (known != NULL)
+		return &o->list[known - o->list];
 	if (overrides_full(o) ||
 	    (o->count >= o->slot_cap / 4 && !grow_pair_slots(o)) ||
 	    (o->count == o->cap && !grow_pairs(o)))
 		return NULL;
-	p = &o->list[o->count];
-	*p = (struct model_override){.by_site = by_site,
-				     .of_site = of_site,
-				     .by_realloc = by_realloc};
-	*free_slot(o, p) = ++o->count;
-	return p;
+	added = &o->list[o->count];
+	*added = (struct override){.key = key};
+	*free_slot(o, key) = ++o->count;
+	return added;
 }
 
 /* ---- figures */
 
-static void set_births(struct model_figures *f, const struct tally *t)
+static inline struct derived *derived_get(const struct tallies *t,
+					  uint32_t site)
 {
-	memset(f, 0, sizeof(*f));
-	f->alloc_events = t->alloc_events;
-	f->alloc_bytes = t->alloc_bytes;
-	f->realloc_events = t->realloc_events;
-	f->realloc_new_bytes = t->realloc_new_bytes;
-	f->born_blocks = t->alloc_events + t->realloc_events;
-	f->ended_blocks = t->ended_blocks;
-	f->ended_bytes = t->ended_bytes;
-	f->first_event = t->first_event;
-	f->last_event = t->last_event;
+	return &t->derived[site >> SITE_BLOCK_LOG][site & (BLOCK_SITES - 1)];
 }
 
-static void add_pair(struct sites *s, const struct model_override *o)
+void tallies_derive(struct tallies *t, const struct overrides *pairs)
 {
-	struct model_figures *const by = &sites_get(s, o->by_site)->figures;
-	struct model_figures *const of = &sites_get(s, o->of_site)->figures;
+	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
+		memset(t->derived[i >> SITE_BLOCK_LOG], 0,
+		       BLOCK_SITES * sizeof(**t->derived));
+	for (uint32_t i = 0; i < pairs->count; i++) {
+		const struct override *const o = &pairs->list[i];
+		struct derived *const by = derived_get(t, override_by(o));
+		struct derived *const of = derived_get(t, override_of(o));
 
-	if (o->by_realloc) {
-		by->realloc_old_bytes += o->bytes;
-	} else {
-		by->free_events += o->blocks;
-		by->free_bytes += o->bytes;
+		if (override_by_realloc(o)) {
+			by->realloc_old_bytes += o->bytes;
+		} else {
+			by->free_events += o->blocks;
+			by->free_bytes += o->bytes;
+		}
+		of->ended_blocks += o->blocks;
+		of->ended_bytes += o->bytes;
 	}
-	of->ended_blocks += o->blocks;
-	of->ended_bytes += o->bytes;
 }
 
-static void add_other(struct model_figures *f, const struct model_override *o)
+static void add_other(struct model_figures *f, const struct override *o)
 {
-	switch ((enum other)o->of_site) {
+	switch ((enum other)override_of(o)) {
 	case OTHER_EARLIER_FREE:
 		f->earlier_free_events += o->blocks;
 		f->earlier_free_bytes += o->bytes;
@@ -284,26 +362,40 @@ static void add_other(struct model_figures *f, const struct model_override *o)
 	}
 }
 
-void sites_derive(struct sites *s, const struct tallies *t,
-		  const struct overrides *pairs, const struct overrides *others)
+struct model_figures tallies_figures(const struct tallies *t,
+				     const struct overrides *others,
+				     uint32_t site)
 {
-	static const struct tally nothing;
+	static const struct tally no_tally;
+	static const struct derived nothing;
+	const bool is = site < t->count;
+	const struct tally *const own = is ? tallies_get(t, site) : &no_tally;
+	const struct derived *const d = is ? derived_get(t, site) : &nothing;
+	struct model_figures f = {
+		.alloc_events = own->alloc_events,
+		.alloc_bytes = own->alloc_bytes,
+		.realloc_events = own->realloc_events,
+		.realloc_new_bytes = own->realloc_new_bytes,
+		.realloc_old_bytes = d->realloc_old_bytes,
+		.free_events = d->free_events,
+		.free_bytes = d->free_bytes,
+		.born_blocks = own->alloc_events + own->realloc_events,
+		.ended_blocks = own->ended_blocks + d->ended_blocks,
+		.ended_bytes = own->ended_bytes + d->ended_bytes,
+		.first_event = own->first_event,
+		.last_event = own->last_event,
+	};
 
-	for (uint32_t i = 0; i < s->count; i++)
-		set_births(&sites_get(s, i)->figures,
-			   i < t->count ? tallies_get(t, i) : &nothing);
-	for (uint32_t i = 0; i < pairs->count; i++)
-		add_pair(s, &pairs->list[i]);
-	for (uint32_t i = 0; i < others->count; i++)
-		add_other(&sites_get(s, others->list[i].by_site)->figures,
-			  &others->list[i]);
-	for (uint32_t i = 0; i < s->count; i++) {
-		struct model_figures *const f = &sites_get(s, i)->figures;
+	for (unsigned what = 0; others->count != 0 && what < OTHERS; what++) {
+		const struct override *const o =
+			overrides_find(others, override_key(site, what, false));
 
-		f->live_blocks = f->born_blocks - f->ended_blocks;
-		f->live_bytes =
-			f->alloc_bytes + f->realloc_new_bytes - f->ended_bytes;
+		if (o != NULL)
+			add_other(&f, o);
 	}
+	f.live_blocks = f.born_blocks - f.ended_blocks;
+	f.live_bytes = f.alloc_bytes + f.realloc_new_bytes - f.ended_bytes;
+	return f;
 }
 
 void site_add_figures(struct model_figures *sum, const struct model_figures *f)
@@ -371,7 +463,7 @@ static uint32_t intern_stored(struct sites *s, struct names *n,
 static bool add_to_other(struct overrides *others, uint32_t site,
 			 enum other what, uint64_t blocks, uint64_t bytes)
 {
-	struct model_override *o;
+	struct override *o;
 
 	if (blocks == 0 && bytes == 0)
 		return true;
@@ -429,12 +521,13 @@ bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
 			  struct overrides *others,
 			  const struct model_override *stored)
 {
-	struct model_override *const o = overrides_get(
+	struct override *const o = overrides_get(
 		pairs, stored->by_site, stored->of_site, stored->by_realloc);
 	struct tally *of;
 
 	/* The sites' own figures hold it: what they say more is less now. */
-	if (o == NULL || !tallies_reserve(t, stored->of_site) ||
+	if (o == NULL || !tallies_reserve(t, stored->by_site) ||
+	    !tallies_reserve(t, stored->of_site) ||
 	    !add_to_other(others, stored->by_site,
 			  stored->by_realloc ? OTHER_REALLOCATED : OTHER_FREED,
 			  0 - stored->blocks, 0 - stored->bytes))

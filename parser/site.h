@@ -1,8 +1,9 @@
 /*
  * site.h - sites and overrides, each kept once, and their figures.
  *
- * Sites lie in blocks that do not move: pointers to them stay good as long as
- * the table lives. One thread.
+ * A site takes 40 bytes, its tally 64 and 40 more when figures are made, each
+ * in blocks that do not move; a place in the table 11 to 21. An override takes
+ * 24 to 60 with the list's growth, and 16 to 32 in the table. One thread.
  */
 #ifndef MEMPARSE_SITE_H
 #define MEMPARSE_SITE_H
@@ -15,29 +16,36 @@
 #include "model.h"
 #include "names.h"
 
-#define SITE_BLOCK_LOG 6
+#define SITE_BLOCK_LOG 8
 #define SITE_MAX       0x3fffffffu /* a live block's owner has 30 bits */
 #define SITE_FULL      (MODEL_NO_SITE - 1)
 
+/* What tells a site from others; see struct model_site. */
+struct site {
+	const char *text; /* interned: its address stands for it */
+	uint64_t place;	  /* the line or the address, by kind or start_kind */
+	uint64_t trace_number;
+	uint32_t size; /* of text, in bytes */
+	uint32_t alias;
+	uint8_t kind, start_kind; /* enum model_site_kind */
+	bool trace_has_start;
+};
+
 struct sites {
-	struct model_site **blocks; /* of 1 << SITE_BLOCK_LOG sites */
+	struct site **blocks; /* of 1 << SITE_BLOCK_LOG sites */
 	uint32_t count, block_cap;
-	uint32_t *slots; /* index + 1, 0: free */
+	uint64_t *slots; /* hash in the upper half, index + 1, 0: free */
 	uint32_t slot_cap;
 	uint64_t seed;
 };
 
-static inline struct model_site *sites_get(const struct sites *s,
-					   uint32_t index)
-{
-	return &s->blocks[index >> SITE_BLOCK_LOG]
-			 [index & ((1u << SITE_BLOCK_LOG) - 1)];
-}
+/* Describes a site; its figures are zero. */
+struct model_site sites_describe(const struct sites *s, uint32_t index);
 
 /*
  * Finds the site that key describes, or adds it unless there are limit sites;
- * its figures are not looked at, new ones are zero, and its name must be an
- * interned one. Returns the index, MODEL_NO_SITE without memory, SITE_FULL.
+ * its figures are not looked at, and its name must be an interned one. Returns
+ * the index, MODEL_NO_SITE without memory, SITE_FULL.
  */
 uint32_t sites_intern(struct sites *s, const struct model_site *key,
 		      uint32_t limit);
@@ -55,9 +63,17 @@ struct tally {
 	uint64_t ended_blocks, ended_bytes;
 };
 
+/* What the overrides add to a site's tally; see tallies_derive(). */
+struct derived {
+	uint64_t free_events, free_bytes;
+	uint64_t realloc_old_bytes;
+	uint64_t ended_blocks, ended_bytes;
+};
+
 /* Tallies by the index of their site, in blocks that do not move. */
 struct tallies {
 	struct tally **blocks;
+	struct derived **derived; /* the same blocks, not used before */
 	uint32_t count; /* room for so many sites, a multiple of a block */
 	uint32_t block_cap;
 };
@@ -86,9 +102,15 @@ static inline bool tallies_reserve(struct tallies *t, uint32_t site)
 /* Zeroed memory is an empty table. Back to that. */
 void tallies_clear(struct tallies *t);
 
+/* Blocks of of_site that by_site ended. */
+struct override {
+	uint64_t key; /* see override_key() */
+	uint64_t blocks, bytes;
+};
+
 /* Sparse, so that a look-up mostly ends where it begins. */
 struct overrides {
-	struct model_override *list;
+	struct override *list;
 	uint32_t count, cap;
 	uint32_t limit;	 /* of count */
 	uint32_t *slots; /* index + 1, 0: free */
@@ -105,30 +127,42 @@ enum other {
 	OTHER_FREED,	       /* what no override says: of stored sites, */
 	OTHER_REALLOCATED,     /* the same, and beyond the limit of pairs */
 };
+#define OTHERS (OTHER_REALLOCATED + 1u)
 
 /* An empty table, also after overrides_clear(). */
 void overrides_init(struct overrides *o);
 void overrides_clear(struct overrides *o);
 
-static inline uint32_t overrides_home(const struct overrides *o,
-				      uint32_t by_site, uint32_t of_site,
-				      bool by_realloc)
+static inline uint64_t override_key(uint32_t by_site, uint32_t of_site,
+				    bool by_realloc)
 {
-	const uint64_t key = (uint64_t)by_site << 32 | of_site;
-
-	return (uint32_t)(hash_u64(key, o->seed + by_realloc) >> 32) &
-	       (o->slot_cap - 1);
+	return (uint64_t)by_site << 32 | (uint64_t)of_site << 1 | by_realloc;
 }
 
-static inline bool override_is(const struct model_override *p, uint32_t by_site,
-			       uint32_t of_site, bool by_realloc)
+static inline uint32_t override_by(const struct override *o)
 {
-	return p->by_site == by_site && p->of_site == of_site &&
-	       p->by_realloc == by_realloc;
+	return (uint32_t)(o->key >> 32);
 }
 
-struct model_override *overrides_get_slow(struct overrides *o, uint32_t by_site,
-					  uint32_t of_site, bool by_realloc);
+static inline uint32_t override_of(const struct override *o)
+{
+	return (uint32_t)o->key >> 1;
+}
+
+static inline bool override_by_realloc(const struct override *o)
+{
+	return o->key & 1;
+}
+
+static inline uint32_t overrides_home(const struct overrides *o, uint64_t key)
+{
+	return (uint32_t)(hash_u64(key, o->seed) >> 32) & (o->slot_cap - 1);
+}
+
+struct override *overrides_get_slow(struct overrides *o, uint64_t key);
+
+/* What has been counted for a key; NULL: nothing. */
+const struct override *overrides_find(const struct overrides *o, uint64_t key);
 
 static inline bool overrides_full(const struct overrides *o)
 {
@@ -139,20 +173,17 @@ static inline bool overrides_full(const struct overrides *o)
  * Finds or adds a pair, with zeros; pointers to others die when one is added.
  * NULL without memory, or when it is not in and the table is full.
  */
-static inline struct model_override *overrides_get(struct overrides *o,
-						   uint32_t by_site,
-						   uint32_t of_site,
-						   bool by_realloc)
+static inline struct override *overrides_get(struct overrides *o,
+					     uint32_t by_site, uint32_t of_site,
+					     bool by_realloc)
 {
-	const uint32_t slot =
-		o->slots[overrides_home(o, by_site, of_site, by_realloc)];
+	const uint64_t key = override_key(by_site, of_site, by_realloc);
+	const uint32_t slot = o->slots[overrides_home(o, key)];
 
 	if (__builtin_expect(slot != 0, 1) &&
-	    __builtin_expect(override_is(&o->list[slot - 1], by_site, of_site,
-					 by_realloc),
-			     1))
+	    __builtin_expect(o->list[slot - 1].key == key, 1))
 		return &o->list[slot - 1];
-	return overrides_get_slow(o, by_site, of_site, by_realloc);
+	return overrides_get_slow(o, key);
 }
 
 /* Fetches the pair that belongs at home, which may be of an older table. */
@@ -168,13 +199,13 @@ static inline void overrides_prefetch(const struct overrides *o, uint32_t home)
 
 /* ---- figures */
 
-/*
- * Sets the figures of all sites to what the replay has counted. O(sites +
- * pairs).
- */
-void sites_derive(struct sites *s, const struct tallies *t,
-		  const struct overrides *pairs,
-		  const struct overrides *others);
+/* Adds up what figures need of the pairs. O(sites + pairs). */
+void tallies_derive(struct tallies *t, const struct overrides *pairs);
+
+/* A site's figures, after tallies_derive(). */
+struct model_figures tallies_figures(const struct tallies *t,
+				     const struct overrides *others,
+				     uint32_t site);
 
 /* Adds figures to a sum; of event numbers the first and the last. */
 void site_add_figures(struct model_figures *sum, const struct model_figures *f);

@@ -332,7 +332,7 @@ static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
 			ok = no_memory(r);
 		} else if (has(stmt, SITE_NAME_ID)) {
 			last.id = sqlite3_column_int64(stmt, SITE_NAME_ID);
-			last.name = model_site(m, index)->name;
+			last.name = model_site_name(m, index);
 		}
 	}
 	return finish(r, stmt, ok, result);

@@ -82,13 +82,13 @@ static bool insert_sites(struct store *s, const struct model *m,
 		"VALUES (?, ?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS ", ?, ?)");
 
 	for (uint32_t i = 0; ok && i < count; i++) {
-		const struct model_site *const site = model_site(m, i);
+		const struct model_site site = model_site(m, i);
 		int64_t name = 0;
 
-		if (is_in_chunk(site) || has_symbol(site))
-			ok = store_name_id(s, names, &site->name,
-					   has_symbol(site), &name);
-		ok = ok && insert_site(s, &b, i, site, name);
+		if (is_in_chunk(&site) || has_symbol(&site))
+			ok = store_name_id(s, names, &site.name,
+					   has_symbol(&site), &name);
+		ok = ok && insert_site(s, &b, i, &site, name);
 	}
 	sqlite3_finalize(b.stmt);
 	return ok;
@@ -107,14 +107,14 @@ static bool insert_overrides(struct store *s, const struct model *m)
 		"VALUES (?, ?, ?, ?, ?, ?)");
 
 	for (size_t i = 0; ok && i < count; i++) {
-		const struct model_override *const o = model_override(m, i);
+		const struct model_override o = model_override(m, i);
 
 		bind_int(&b, (uint64_t)s->profile_id);
-		bind_int(&b, (uint64_t)s->first_site + o->by_site);
-		bind_int(&b, (uint64_t)s->first_site + o->of_site);
-		bind_int(&b, o->by_realloc);
-		bind_int(&b, o->blocks);
-		bind_int(&b, o->bytes);
+		bind_int(&b, (uint64_t)s->first_site + o.by_site);
+		bind_int(&b, (uint64_t)s->first_site + o.of_site);
+		bind_int(&b, o.by_realloc);
+		bind_int(&b, o.blocks);
+		bind_int(&b, o.bytes);
 		ok = store_insert(s, &b);
 	}
 	sqlite3_finalize(b.stmt);
@@ -128,11 +128,11 @@ bool store_sites_names(struct store *s, const struct model *m,
 	bool ok = true;
 
 	for (uint32_t i = 0; ok && i < sites; i++) {
-		const struct model_site *const site = model_site(m, i);
+		const struct model_site site = model_site(m, i);
 
-		if (is_in_chunk(site) || has_symbol(site))
-			ok = store_names_add(s, names, &site->name,
-					     has_symbol(site));
+		if (is_in_chunk(&site) || has_symbol(&site))
+			ok = store_names_add(s, names, &site.name,
+					     has_symbol(&site));
 	}
 	return ok;
 }

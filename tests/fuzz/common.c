@@ -56,14 +56,14 @@ static void check_overrides(const struct model *m)
 	uint64_t freed = 0, freed_bytes = 0, moved_bytes = 0;
 
 	for (size_t i = 0; i < model_override_count(m); i++) {
-		const struct model_override *const o = model_override(m, i);
+		const struct model_override o = model_override(m, i);
 
-		CHECK(o->by_site < model_site_count(m));
-		CHECK(o->of_site < model_site_count(m));
-		CHECK(o->blocks != 0);
-		freed += o->by_realloc ? 0 : o->blocks;
-		freed_bytes += o->by_realloc ? 0 : o->bytes;
-		moved_bytes += o->by_realloc ? o->bytes : 0;
+		CHECK(o.by_site < model_site_count(m));
+		CHECK(o.of_site < model_site_count(m));
+		CHECK(o.blocks != 0);
+		freed += o.by_realloc ? 0 : o.blocks;
+		freed_bytes += o.by_realloc ? 0 : o.bytes;
+		moved_bytes += o.by_realloc ? o.bytes : 0;
 	}
 	CHECK(freed <= sum->free_events);
 	if (t->unlisted_blocks != 0)
@@ -81,12 +81,12 @@ void fuzz_check_model(const struct model *m)
 	char name[64];
 
 	for (uint32_t i = 0; i < model_site_count(m); i++) {
-		const struct model_site *const site = model_site(m, i);
-		const size_t length = model_site_print(site, name, 64);
+		const struct model_site site = model_site(m, i);
+		const size_t length = model_site_print(&site, name, 64);
 
-		check_figures(&site->figures);
+		check_figures(&site.figures);
 		CHECK(strlen(name) == (length < 64 ? length : 63));
-		live += site->figures.live_bytes;
+		live += site.figures.live_bytes;
 	}
 	check_figures(sum);
 	check_overrides(m);

@@ -44,10 +44,12 @@ static void check_same(const struct model *a, const struct model *b)
 	CHECK(model_alias_count(a) == model_alias_count(b));
 	CHECK(memcmp(model_totals(a), model_totals(b),
 		     sizeof(struct model_totals)) == 0);
-	for (uint32_t i = 0; i < model_site_count(a); i++)
-		CHECK(memcmp(&model_site(a, i)->figures,
-			     &model_site(b, i)->figures,
-			     sizeof(struct model_figures)) == 0);
+	for (uint32_t i = 0; i < model_site_count(a); i++) {
+		const struct model_site x = model_site(a, i);
+		const struct model_site y = model_site(b, i);
+
+		CHECK(memcmp(&x.figures, &y.figures, sizeof(x.figures)) == 0);
+	}
 	for (size_t i = 0; i < model_sample_count(a); i++)
 		CHECK(memcmp(model_sample(a, i), model_sample(b, i),
 			     sizeof(struct model_sample)) == 0);

@@ -149,8 +149,11 @@ static void print_all(const struct replay *r, FILE *out)
 	      "\trealloc_new_bytes\trealloc_old_bytes\tfree_events"
 	      "\tfree_bytes\tlive_blocks\tlive_bytes\n",
 	      out);
-	for (uint32_t i = 0; i < model_site_count(r->model); i++)
-		print_site(model_site(r->model, i), out);
+	for (uint32_t i = 0; i < model_site_count(r->model); i++) {
+		const struct model_site site = model_site(r->model, i);
+
+		print_site(&site, out);
+	}
 }
 
 const char *replay_print(const char *path, uint64_t expected_cut, FILE *out)

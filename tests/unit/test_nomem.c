@@ -108,8 +108,8 @@ static bool any_life(void *arg, const struct model_life *life)
 static void check_law(const struct model *m)
 {
 	for (uint32_t i = 0; i < model_site_count(m); i++) {
-		const struct model_figures *const f =
-			&model_site(m, i)->figures;
+		const struct model_site site = model_site(m, i);
+		const struct model_figures *const f = &site.figures;
 
 		assert_true(f->born_blocks - f->ended_blocks == f->live_blocks);
 		assert_true(f->live_blocks <= f->born_blocks);

@@ -119,7 +119,9 @@ static void match_sites(struct match *match)
 
 	assert_int_equal(model_site_count(match->m), match->o->site_count);
 	for (uint32_t i = 0; i < model_site_count(match->m); i++) {
-		model_site_print(model_site(match->m, i), name, sizeof(name));
+		const struct model_site site = model_site(match->m, i);
+
+		model_site_print(&site, name, sizeof(name));
 		match->of[i] = oracle_find_site(match->o, name);
 		if (match->of[i] == SIZE_MAX)
 			fail_msg("the oracle has no site %s", name);
@@ -146,27 +148,29 @@ static void check_figures(const struct model_figures *got,
 
 static void check_sites(const struct match *match)
 {
-	for (uint32_t i = 0; i < model_site_count(match->m); i++)
-		check_figures(&model_site(match->m, i)->figures,
+	for (uint32_t i = 0; i < model_site_count(match->m); i++) {
+		const struct model_site site = model_site(match->m, i);
+
+		check_figures(&site.figures,
 			      &match->o->sites[match->of[i]].figures,
 			      match->o->sites[match->of[i]].name);
+	}
 }
 
 static void check_overrides(const struct match *match)
 {
 	assert_int_equal(model_override_count(match->m), match->o->pair_count);
 	for (size_t i = 0; i < match->o->pair_count; i++) {
-		const struct model_override *const p =
-			model_override(match->m, i);
+		const struct model_override p = model_override(match->m, i);
 		const struct oracle_pair *q = match->o->pairs;
 
-		while (q->by_site != match->of[p->by_site] ||
-		       q->of_site != match->of[p->of_site] ||
-		       q->by_realloc != p->by_realloc)
+		while (q->by_site != match->of[p.by_site] ||
+		       q->of_site != match->of[p.of_site] ||
+		       q->by_realloc != p.by_realloc)
 			assert_true(++q <
 				    match->o->pairs + match->o->pair_count);
-		assert_true(p->blocks == q->blocks);
-		assert_true(p->bytes == q->bytes);
+		assert_true(p.blocks == q->blocks);
+		assert_true(p.bytes == q->bytes);
 	}
 }
 
