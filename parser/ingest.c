@@ -63,6 +63,15 @@ static enum ingest_result feed(struct passage *p, const struct decoder *before,
 		find_culprit(p, before, pos, taken);
 		return fail(p->in, INGEST_CONTENT,
 			    "corrupt: the sizes add up to more than 2^60");
+	case MODEL_TOO_DEEP:
+		find_culprit(p, before, pos, taken);
+		return fail(p->in, INGEST_CONTENT,
+			    "corrupt: a callsite of too many frames");
+	case MODEL_TOO_LATE:
+		find_culprit(p, before, pos, taken);
+		return fail(p->in, INGEST_CONTENT,
+			    "corrupt: the clocks add up to more than 2^60 "
+			    "microseconds");
 	case MODEL_NO_MEMORY:
 		return fail(p->in, INGEST_SYSTEM, "out of memory");
 	default:
@@ -83,10 +92,6 @@ static enum ingest_result take_window(struct passage *p, bool *end)
 
 		decoded = decode_events(&p->decoder, &p->input, p->events,
 					BATCH, &count);
-		if (p->decoder.events_version == LJM_COMPACT_VERSION)
-			return fail(p->in, INGEST_CONTENT,
-				    "compact streams have no reports yet: "
-				    "see --dump");
 		result = feed(p, &before, pos, count);
 		if (result != INGEST_OK)
 			return result;

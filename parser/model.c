@@ -3,26 +3,19 @@
  *
  * In two steps, a batch of events at a time: here symbols are applied and the
  * sites of locations found, from a cache as long as no symbol changes; then
- * replay.c does what the events say. The sites' figures are made of what it
- * has counted when somebody asks.
+ * replay.c does what the events say. What has come of it is told by
+ * model_result.c.
  */
-#include "model.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "decode.h"
 #include "hash.h"
 #include "huge.h"
-#include "names.h"
-#include "replay.h"
-#include "replayer.h"
-#include "site.h"
-#include "symtab.h"
+#include "model_private.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define BATCH	  512u
 #define BYTES_MAX (1ull << 60)
 
 /*
@@ -32,37 +25,6 @@
 #define SITE_CACHE_FIRST_LOG 12
 #define SITE_CACHE_LAST_LOG  20
 #define SITE_CACHE_AHEAD     16u
-
-struct cached_site {
-	uint64_t address;
-	uint64_t line;
-	uint32_t tag; /* see tag_of(); 0: free */
-	uint32_t site;
-};
-
-struct model {
-	struct symtab symtab;
-	struct names names;
-	struct sites sites;
-	uint32_t site_limit;
-	uint32_t internal; /* the site, MODEL_NO_SITE before it is used */
-	uint32_t further;  /* the same, of all beyond the limit */
-
-	bool begun;		   /* a stream */
-	uint64_t bytes;		   /* the sum of all sizes of all streams */
-	struct cached_site *cache; /* 1 << cache_log places */
-	unsigned cache_log;
-	uint64_t cache_epoch; /* what its tags leave out; see tag_of() */
-	struct replay_event batch[BATCH]; /* without a second thread */
-
-	struct replayer *replayer; /* NULL: no second thread */
-	struct replay_event *room; /* of the replayer, NULL: none yet */
-	size_t in_room;
-
-	struct replay replay; /* maybe the second thread's: settle first */
-	struct model_totals totals; /* once shown */
-	bool shown;		    /* these, and the sites' figures */
-};
 
 struct model *model_new(model_life_fn *on_life, void *arg)
 {
@@ -76,10 +38,11 @@ struct model *model_new(model_life_fn *on_life, void *arg)
 		free(m);
 		return NULL;
 	}
-	m->internal = m->further = MODEL_NO_SITE;
+	m->internal = m->further = MODEL_NO_CALLSITE;
 	m->symtab.epoch = 1;
 	names_init(&m->names);
 	replay_init(&m->replay, on_life, arg);
+	overrides_init(&m->site_pairs);
 	model_set_limits(m, MODEL_SITES, MODEL_OVERRIDES);
 	return m;
 }
@@ -99,70 +62,57 @@ void model_free(struct model *m)
 	names_clear(&m->names);
 	sites_clear(&m->sites);
 	replay_clear(&m->replay);
+	callsites_clear(&m->callsites);
+	moments_clear(&m->moments);
+	overrides_clear(&m->site_pairs);
 	free(m->cache);
 	free(m);
 }
 
-/* ---- derived figures */
-
-/* Before figures are shown: makes them whole. The model is never const. */
-static void show(const struct model *asked)
-{
-	struct model *const m = (struct model *)asked;
-	const struct replay *const r = &m->replay;
-	struct model_totals *const t = &m->totals;
-
-	if (m->shown)
-		return;
-	tallies_derive(&m->replay.tallies, &r->pairs);
-	*t = r->totals;
-	if (m->further != MODEL_NO_SITE) {
-		const struct model_figures f =
-			tallies_figures(&r->tallies, &r->others, m->further);
-
-		t->further_events = site_count_events(&f);
-	}
-	for (uint32_t i = 0; i < m->sites.count; i++) {
-		const struct model_figures f =
-			tallies_figures(&r->tallies, &r->others, i);
-
-		site_add_figures(&t->figures, &f);
-	}
-	t->begun_bytes_since_collector = r->begun_bytes - r->collector_mark;
-	m->shown = true;
-}
-
 /* ---- sites of locations */
+
+/*
+ * The callsite of a site of which no path is known: the site itself as long as
+ * none is listed. MODEL_NO_CALLSITE without memory, CALLSITES_FULL.
+ */
+static uint32_t leaf_of(struct model *m, uint32_t site, uint32_t limit)
+{
+	if (!m->callsites.listed || site >= SITE_FULL)
+		return site;
+	return callsites_leaf(&m->callsites, &m->names, &m->sites, site, limit);
+}
 
 static uint32_t add_internal_site(struct model *m)
 {
 	const struct model_site key = {.kind = MODEL_SITE_INTERNAL};
 
-	m->internal = sites_intern(&m->sites, &key, SITE_MAX);
+	m->internal =
+		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
 	return m->internal;
 }
 
 static inline uint32_t internal_site(struct model *m)
 {
-	return unlikely(m->internal == MODEL_NO_SITE) ? add_internal_site(m)
-						      : m->internal;
+	return unlikely(m->internal == MODEL_NO_CALLSITE) ? add_internal_site(m)
+							  : m->internal;
 }
 
-/* The site of all those that there is no place for. */
+/* The callsite of all those that there is no place for. */
 static uint32_t further_site(struct model *m)
 {
 	static const char text[] = "(further sites)";
 	struct model_site key = {.kind = MODEL_SITE_LUA};
 	uint32_t number;
 
-	if (m->further != MODEL_NO_SITE)
+	if (m->further != MODEL_NO_CALLSITE)
 		return m->further;
 	number = names_intern(&m->names, text, sizeof(text) - 1);
 	if (number == NAME_NONE)
-		return MODEL_NO_SITE;
+		return MODEL_NO_CALLSITE;
 	key.name.text = names_get(&m->names, number)->text;
 	key.name.size = sizeof(text) - 1;
-	m->further = sites_intern(&m->sites, &key, SITE_MAX);
+	m->further =
+		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
 	return m->further;
 }
 
@@ -212,11 +162,12 @@ static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
 
 	symtab_resolve(&m->symtab, &m->names, e->source, e->address, e->line,
 		       &key);
-	site = sites_intern(&m->sites, &key, m->site_limit);
-	if (site == SITE_FULL)
+	site = leaf_of(m, sites_intern(&m->sites, &key, m->site_limit),
+		       m->site_limit);
+	if (site == CALLSITES_FULL)
 		site = further_site(m);
-	if (site == MODEL_NO_SITE)
-		return MODEL_NO_SITE;
+	if (site == MODEL_NO_CALLSITE)
+		return MODEL_NO_CALLSITE;
 	if (m->sites.count > 1u << m->cache_log &&
 	    m->cache_log < SITE_CACHE_LAST_LOG)
 		grow_cache(m);
@@ -225,7 +176,7 @@ static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
 	return site;
 }
 
-/* The index of the event's site, MODEL_NO_SITE without memory. */
+/* The index of the event's callsite, MODEL_NO_CALLSITE without memory. */
 static inline uint32_t resolve(struct model *m, const struct decode_event *e)
 {
 	const uint32_t tag = tag_of(m, e);
@@ -239,11 +190,22 @@ static inline uint32_t resolve(struct model *m, const struct decode_event *e)
 	return resolve_anew(m, e, tag);
 }
 
+/* The same for an event of a compact stream; CALLSITES_INTERNAL is set. */
+static inline uint32_t resolve_number(struct model *m,
+				      const struct decode_event *e)
+{
+	const uint32_t found = callsites_find(&m->callsites, e->address);
+
+	return unlikely(found == CALLSITES_FURTHER) ? further_site(m) : found;
+}
+
 /* ---- the stream */
 
 static void begin_stream(struct model *m)
 {
 	m->begun = true;
+	m->event = 0;
+	moments_clear(&m->moments);
 	replay_begin_stream(&m->replay);
 }
 
@@ -269,22 +231,71 @@ static inline enum model_result prepare(struct model *m,
 
 	if (unlikely(!add_bytes(m, e)))
 		return MODEL_OVERFLOW;
-	site = resolve(m, e);
-	if (unlikely(site == MODEL_NO_SITE))
+	if (e->source == DECODE_CALLSITE) {
+		site = resolve_number(m, e);
+		out->internal = site & CALLSITES_INTERNAL;
+	} else {
+		site = resolve(m, e);
+		out->internal = site == m->internal;
+	}
+	if (unlikely(site == MODEL_NO_CALLSITE))
 		return MODEL_NO_MEMORY;
 	out->old_address = e->old_address;
 	out->old_size = e->old_size;
 	out->new_address = e->new_address;
 	out->new_size = e->new_size;
-	out->site = site;
+	out->site = site & ~CALLSITES_INTERNAL;
 	out->kind = e->kind;
-	out->internal = site == m->internal;
+	m->event++;
 	return MODEL_OK;
 }
 
+static enum model_result define(struct model *m, const struct decode_event *e)
+{
+	switch (callsites_define(&m->callsites, &m->names, &m->sites, e,
+				 m->site_limit)) {
+	case CALLSITES_OK:
+		return MODEL_OK;
+	case CALLSITES_DEEP:
+		return MODEL_TOO_DEEP;
+	default:
+		return MODEL_NO_MEMORY;
+	}
+}
+
+/* Applies a record of a compact stream. */
+static enum model_result apply_record(struct model *m,
+				      const struct decode_event *e)
+{
+	switch ((enum ljm_record)e->source) {
+	case LJM_RECORD_START:
+		if (!m->callsites.listed &&
+		    !callsites_list(&m->callsites, &m->names, &m->sites))
+			return MODEL_NO_MEMORY;
+		break;
+	case LJM_RECORD_UNIT:
+		return MODEL_OK;
+	case LJM_RECORD_LOST:
+		/* No stream loses so many that this runs over twice. */
+		m->lost_events +=
+			e->address > BYTES_MAX ? BYTES_MAX : e->address;
+		if (m->lost_events > BYTES_MAX)
+			m->lost_events = BYTES_MAX;
+		return MODEL_OK;
+	case LJM_RECORD_CLOCK:
+	case LJM_RECORD_MARK:
+	case LJM_RECORD_COLLECTION:
+		break;
+	default:
+		return define(m, e);
+	}
+	return moments_apply(&m->moments, &m->callsites, &m->names, e,
+			     m->event);
+}
+
 /*
- * Applies the symbols among events and makes ready the rest, until something
- * is wrong or there is no room: *taken is how many events that were.
+ * Applies the symbols and records among events and makes ready the rest, until
+ * something is wrong or there is no room: *taken is how many events that were.
  */
 static enum model_result prepare_batch(struct model *m,
 				       const struct decode_event *events,
@@ -305,7 +316,7 @@ static enum model_result prepare_batch(struct model *m,
 			if (!symtab_define(&m->symtab, &m->names, e))
 				result = MODEL_NO_MEMORY;
 		} else if (e->kind == DECODE_RECORD) {
-			continue;
+			result = apply_record(m, e);
 		} else {
 			out[n].position = (uint16_t)i;
 			result = prepare(m, e, &out[n]);
@@ -326,8 +337,9 @@ static enum model_result feed_batch(struct model *m,
 	enum model_result result, replayed;
 	size_t prepared, done;
 
-	result = prepare_batch(m, events, count < BATCH ? count : BATCH, taken,
-			       m->batch, BATCH, &prepared);
+	result = prepare_batch(m, events,
+			       count < MODEL_BATCH ? count : MODEL_BATCH, taken,
+			       m->batch, MODEL_BATCH, &prepared);
 	replayed = replay_events(&m->replay, m->batch, prepared, &done);
 	if (replayed == MODEL_OK)
 		return result;
@@ -406,90 +418,10 @@ enum model_result model_end_stream(struct model *m)
 	if (!m->begun)
 		begin_stream(m);
 	symtab_clear(&m->symtab);
+	callsites_end_stream(&m->callsites);
 	m->begun = false;
 	ended = replay_end_stream(&m->replay);
+	if (!model_sum_up_pairs(m))
+		return MODEL_NO_MEMORY;
 	return settled != MODEL_OK ? settled : ended;
-}
-
-/* ---- stored profiles */
-
-uint32_t model_add_site(struct model *m, const struct model_site *site)
-{
-	m->shown = false;
-	m->replay.totals.events += site_count_events(&site->figures);
-	return sites_add_stored(&m->sites, &m->names, &m->replay.tallies,
-				&m->replay.others, site);
-}
-
-bool model_add_override(struct model *m, const struct model_override *o)
-{
-	m->shown = false;
-	return overrides_add_stored(&m->replay.pairs, &m->replay.tallies,
-				    &m->replay.others, o);
-}
-
-/* ---- what has come of it */
-
-size_t model_site_count(const struct model *m)
-{
-	return m->sites.count;
-}
-
-struct model_site model_site(const struct model *m, uint32_t index)
-{
-	const struct replay *const r = &m->replay;
-	struct model_site site = sites_describe(&m->sites, index);
-
-	show(m);
-	site.figures = tallies_figures(&r->tallies, &r->others, index);
-	return site;
-}
-
-struct model_name model_site_name(const struct model *m, uint32_t index)
-{
-	return sites_describe(&m->sites, index).name;
-}
-
-size_t model_override_count(const struct model *m)
-{
-	return m->replay.pairs.count;
-}
-
-struct model_override model_override(const struct model *m, size_t i)
-{
-	const struct override *const o = &m->replay.pairs.list[i];
-
-	return (struct model_override){
-		.by_site = override_by(o),
-		.of_site = override_of(o),
-		.by_realloc = override_by_realloc(o),
-		.blocks = o->blocks,
-		.bytes = o->bytes,
-	};
-}
-
-const struct model_totals *model_totals(const struct model *m)
-{
-	show(m);
-	return &m->totals;
-}
-
-size_t model_sample_count(const struct model *m)
-{
-	return m->replay.samples.count;
-}
-
-const struct model_sample *model_sample(const struct model *m, size_t i)
-{
-	return &m->replay.samples.list[i];
-}
-
-size_t model_alias_count(const struct model *m)
-{
-	return m->names.alias_count;
-}
-
-const struct model_name *model_alias(const struct model *m, size_t i)
-{
-	return &m->names.aliases[i];
 }

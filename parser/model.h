@@ -75,6 +75,75 @@ struct model_site {
 	struct model_figures figures;
 };
 
+/*
+ * A place in the program as it occurs on a path of calls. The compact stream
+ * has them; of others each site makes one.
+ */
+enum model_frame_kind {
+	MODEL_FRAME_INTERNAL,
+	MODEL_FRAME_LUA,
+	MODEL_FRAME_C,
+	MODEL_FRAME_TRACE, /* somewhere in this trace */
+	MODEL_FRAME_GAP,   /* frames that are not known, or not recorded */
+};
+
+struct model_frame {
+	enum model_frame_kind kind;
+	struct model_name chunk;    /* Lua, trace: where it starts; or empty */
+	struct model_name function; /* as called, C: the symbol; or empty */
+	uint64_t first_line;	    /* Lua: of the function; 0: not known */
+	uint64_t line;		    /* Lua: of the call, unless innermost; */
+				    /* trace: where it starts */
+	uint64_t trace_number;	    /* Lua in compiled code, trace; else 0 */
+	uint64_t address;	    /* C; else 0 */
+	unsigned what;		    /* enum ljm_internal or enum ljm_gap */
+};
+
+/*
+ * A path of calls: its innermost frame, and the path that called it. What a
+ * path allocates belongs to its site: the innermost Lua line or trace; if
+ * there is none, or if the VM was at work for itself, the innermost frame that
+ * is known. The figures are those of this very path. A site's figures are the
+ * sum over its callsites.
+ */
+struct model_callsite {
+	uint32_t parent; /* index of an earlier one, or MODEL_NO_CALLSITE */
+	uint32_t frame;	 /* index */
+	uint32_t site;	 /* index */
+	uint32_t depth;	 /* frames on its path, from 1 */
+	struct model_figures figures;
+};
+#define MODEL_NO_CALLSITE UINT32_MAX
+
+/* ---- what only the compact stream tells, of the last stream */
+
+/* After this event (0: before the first) so much time had gone by. */
+#define MODEL_CLOCKS 65536 /* the most; of more they are thinned out evenly */
+struct model_clock {
+	uint64_t event;
+	uint64_t time_us; /* since the start */
+};
+
+#define MODEL_MARKS 65536 /* the most, and the most collections */
+struct model_mark {
+	uint64_t event, time_us; /* as above */
+	struct model_name label;
+};
+
+/* A full garbage collection had just ended. */
+struct model_collection {
+	uint64_t event, time_us; /* as above */
+	unsigned reason;	 /* enum ljm_collection */
+};
+
+struct model_start {
+	bool present;
+	uint64_t start_us; /* since 1970 */
+	uint64_t process_id;
+	uint64_t depth;	      /* the most frames recorded, 0: no stacks */
+	struct model_name vm; /* what the recorder says of it */
+};
+
 /* A site that ended lives begun by another (or the same) site. */
 struct model_override {
 	uint32_t by_site, of_site; /* indexes of sites */
@@ -107,19 +176,23 @@ struct model_totals {
 	/* For the warning that garbage may look like a leak. */
 	uint64_t last_collector_free_event; /* last free by INTERNAL; 0 none */
 	uint64_t begun_bytes_since_collector;
+	/* Of compact streams: told by the recorder, and beyond MODEL_MARKS. */
+	uint64_t lost_events;
+	uint64_t further_moments; /* of the last stream */
 };
 
 /* One block's life, handed out when it ends, and at the end if alive. */
 struct model_life {
 	uint64_t address, size;
-	uint64_t born_event;  /* numbered from 1; 0: before the recording */
-	uint64_t died_event;  /* 0: alive at the end */
-	uint64_t realloc_of;  /* born_event of the life it continues, or 0 */
-	uint32_t born_site;   /* index; MODEL_NO_SITE when born_event is 0 */
-	uint32_t died_site;   /* index; MODEL_NO_SITE when alive */
-	bool born_by_realloc; /* began by a realloc, whatever the old block */
-	bool died_by_realloc; /* else by free */
-	bool replaced;	      /* died_event is a birth at its address */
+	uint64_t born_event; /* numbered from 1; 0: before the recording */
+	uint64_t died_event; /* 0: alive at the end */
+	uint64_t realloc_of; /* born_event of the life it continues, or 0 */
+	/* Indexes; see model_callsite_site(). */
+	uint32_t born_callsite; /* MODEL_NO_CALLSITE when born_event is 0 */
+	uint32_t died_callsite; /* MODEL_NO_CALLSITE when alive */
+	bool born_by_realloc;	/* began by a realloc, whatever the old block */
+	bool died_by_realloc;	/* else by free */
+	bool replaced;		/* died_event is a birth at its address */
 };
 #define MODEL_NO_SITE UINT32_MAX
 
@@ -131,6 +204,8 @@ enum model_result {
 	MODEL_NO_MEMORY,
 	MODEL_OVERFLOW, /* the sum of all sizes passed 2^60: corrupt */
 	MODEL_STOPPED,	/* the callback said so */
+	MODEL_TOO_DEEP, /* a path of more than 1025 frames: corrupt */
+	MODEL_TOO_LATE, /* the clocks add up to more than 2^60: corrupt */
 };
 
 /*
@@ -188,6 +263,29 @@ struct model_override model_override(const struct model *m, size_t i);
 const struct model_totals *model_totals(const struct model *m);
 size_t model_sample_count(const struct model *m);
 const struct model_sample *model_sample(const struct model *m, size_t i);
+
+/*
+ * Callsites and frames. Without a compact stream callsite i is site i, and so
+ * is frame i. A callsite that no event belongs to is there as a parent.
+ */
+size_t model_frame_count(const struct model *m);
+void model_frame(const struct model *m, uint32_t index,
+		 struct model_frame *out);
+size_t model_callsite_count(const struct model *m);
+void model_callsite(const struct model *m, uint32_t index,
+		    struct model_callsite *out);
+
+/* Only its site; quick. */
+uint32_t model_callsite_site(const struct model *m, uint32_t index);
+
+/* Of the last stream, like samples; in the order of their events. */
+struct model_start model_start(const struct model *m);
+size_t model_clock_count(const struct model *m);
+struct model_clock model_clock(const struct model *m, size_t i);
+size_t model_mark_count(const struct model *m);
+struct model_mark model_mark(const struct model *m, size_t i);
+size_t model_collection_count(const struct model *m);
+struct model_collection model_collection(const struct model *m, size_t i);
 
 /* Texts with newlines in the order of their aliases, N = index + 1. */
 size_t model_alias_count(const struct model *m);

@@ -91,8 +91,8 @@ static bool hand_out(struct replay *r, const struct step *s, uint64_t hash,
 		.born_event = h->born_event,
 		.died_event = s ? r->event : 0,
 		.realloc_of = h->realloc_of,
-		.born_site = entry->owner & LIVE_SITE_MASK,
-		.died_site = s ? s->e->site : MODEL_NO_SITE,
+		.born_callsite = entry->owner & LIVE_SITE_MASK,
+		.died_callsite = s ? s->e->site : MODEL_NO_CALLSITE,
 		.born_by_realloc = entry->owner & LIVE_BY_REALLOC,
 		.died_by_realloc =
 			s && !replaced && s->e->kind == LJM_KIND_REALLOC,
@@ -109,8 +109,8 @@ static bool hand_out_earlier(struct replay *r, const struct replay_event *e)
 		.address = e->old_address,
 		.size = e->old_size,
 		.died_event = r->event,
-		.born_site = MODEL_NO_SITE,
-		.died_site = e->site,
+		.born_callsite = MODEL_NO_CALLSITE,
+		.died_callsite = e->site,
 		.died_by_realloc = e->kind == LJM_KIND_REALLOC,
 	};
 

@@ -1,8 +1,9 @@
 /*
  * replay.h - heap events with their sites to blocks, lives and figures.
  *
- * The second half of the model: model.c finds out which site an event belongs
- * to, this is what the event does. It knows sites by their index only. What
+ * The second half of the model: model.c finds out which callsite an event
+ * belongs to, this is what the event does. It knows callsites by their index
+ * only, and calls them sites, as do the tables that it counts in. What
  * every event pays for is kept small: a birth counts in its site's tally, a
  * death at its override (who ended whose block); all other figures follow from
  * these and are added up when somebody asks. One thread at a time.

@@ -433,9 +433,8 @@ uint64_t site_count_events(const struct model_figures *f)
 
 /* ---- stored profiles */
 
-/* Finds or makes the site that a stored one describes. */
-static uint32_t intern_stored(struct sites *s, struct names *n,
-			      const struct model_site *stored)
+uint32_t sites_intern_stored(struct sites *s, struct names *n,
+			     const struct model_site *stored)
 {
 	const enum model_site_kind named = stored->kind == MODEL_SITE_TRACE
 						   ? stored->start_kind
@@ -490,14 +489,10 @@ static void add_births(struct tally *t, const struct model_figures *f)
 		t->last_event = f->last_event;
 }
 
-uint32_t sites_add_stored(struct sites *s, struct names *n, struct tallies *t,
-			  struct overrides *others,
-			  const struct model_site *stored)
+bool tallies_add_stored(struct tallies *t, struct overrides *others,
+			uint32_t site, const struct model_figures *f)
 {
-	const struct model_figures *const f = &stored->figures;
-	const uint32_t site = intern_stored(s, n, stored);
-
-	if (site == MODEL_NO_SITE || !tallies_reserve(t, site) ||
+	if (!tallies_reserve(t, site) ||
 	    !add_to_other(others, site, OTHER_EARLIER_FREE,
 			  f->earlier_free_events, f->earlier_free_bytes) ||
 	    !add_to_other(others, site, OTHER_EARLIER_REALLOC,
@@ -512,9 +507,9 @@ uint32_t sites_add_stored(struct sites *s, struct names *n, struct tallies *t,
 			  f->free_bytes) ||
 	    !add_to_other(others, site, OTHER_REALLOCATED, 0,
 			  f->realloc_old_bytes))
-		return MODEL_NO_SITE;
+		return false;
 	add_births(tallies_get(t, site), f);
-	return site;
+	return true;
 }
 
 bool overrides_add_stored(struct overrides *pairs, struct tallies *t,

@@ -213,13 +213,16 @@ void site_add_figures(struct model_figures *sum, const struct model_figures *f);
 /* How many events of a stream make up these figures. */
 uint64_t site_count_events(const struct model_figures *f);
 
+/* Finds or makes the site that a stored one describes; MODEL_NO_SITE. */
+uint32_t sites_intern_stored(struct sites *s, struct names *n,
+			     const struct model_site *stored);
+
 /*
- * Adds a stored site, or a stored pair, whose figures are whole. See
- * model_add_site() and model_add_override().
+ * Adds the figures of a stored site, or a stored pair; both of them are whole.
+ * See model_add_site() and model_add_override(). False without memory.
  */
-uint32_t sites_add_stored(struct sites *s, struct names *n, struct tallies *t,
-			  struct overrides *others,
-			  const struct model_site *stored);
+bool tallies_add_stored(struct tallies *t, struct overrides *others,
+			uint32_t site, const struct model_figures *f);
 bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
 			  struct overrides *others,
 			  const struct model_override *stored);

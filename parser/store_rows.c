@@ -8,7 +8,6 @@
 
 #include "store_binder.h"
 #include "store_columns.h"
-#include "model_stacks.h"
 
 #define ROW	"(?,?,?,?,?,?,?,?)"
 #define ROWS_8	ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW
@@ -55,8 +54,8 @@ static void bind_event(struct binder *b, const struct store *s, uint64_t event)
 static void bind_life(struct binder *b, const struct store *s,
 		      const struct model_life *life)
 {
-	bind_callsite(b, s, life->born_site);
-	bind_callsite(b, s, life->died_site);
+	bind_callsite(b, s, life->born_callsite);
+	bind_callsite(b, s, life->died_callsite);
 	bind_event(b, s, life->born_event);
 	bind_event(b, s, life->died_event);
 	bind_event(b, s, life->realloc_of);
@@ -273,7 +272,7 @@ static bool insert_profile(struct store *s, const struct model *m,
 	bind_int(&b, s->summary);
 	bind_range(&b, s);
 	bind_totals(&b, model_totals(m));
-	bind_int(&b, 0);
+	bind_int(&b, model_totals(m)->lost_events);
 	if (!bind_start(&b, &start, &vm))
 		ok = store_fail_sqlite(s, SQLITE_NOMEM);
 	ok = ok && store_insert(s, &b);

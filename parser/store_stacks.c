@@ -3,8 +3,6 @@
  */
 #include "store_private.h"
 
-#include "model_stacks.h"
-
 /* ---- frames */
 
 /* The words of frame_data.kind, in the order of enum model_frame_kind. */

@@ -21,8 +21,10 @@ static bool count_life(void *arg, const struct model_life *life)
 	l->bytes_alive += life->died_event == 0 ? life->size : 0;
 	CHECK(life->address != 0);
 	CHECK(life->died_event == 0 || life->died_event > life->born_event);
-	CHECK((life->born_site == MODEL_NO_SITE) == (life->born_event == 0));
-	CHECK((life->died_site == MODEL_NO_SITE) == (life->died_event == 0));
+	CHECK((life->born_callsite == MODEL_NO_SITE) ==
+	      (life->born_event == 0));
+	CHECK((life->died_callsite == MODEL_NO_SITE) ==
+	      (life->died_event == 0));
 	return true;
 }
 

@@ -142,8 +142,8 @@ static void add_life(struct oracle *o, const struct oracle_block *b,
 				    .born_event = b->born_event,
 				    .died_event = died_event,
 				    .realloc_of = b->realloc_of,
-				    .born_site = (uint32_t)b->site,
-				    .died_site = (uint32_t)died_site,
+				    .born_callsite = (uint32_t)b->site,
+				    .died_callsite = (uint32_t)died_site,
 				    .born_by_realloc = b->by_realloc};
 }
 

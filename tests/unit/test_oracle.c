@@ -211,8 +211,10 @@ static void check_lives(const struct match *match, struct lives *l)
 
 		assert_int_equal(compare_lives(a, b), 0);
 		assert_true(a->realloc_of == b->realloc_of);
-		assert_true(oracle_index(match, a->born_site) == b->born_site);
-		assert_true(oracle_index(match, a->died_site) == b->died_site);
+		assert_true(oracle_index(match, a->born_callsite) ==
+			    b->born_callsite);
+		assert_true(oracle_index(match, a->died_callsite) ==
+			    b->died_callsite);
 		assert_int_equal(a->born_by_realloc, b->born_by_realloc);
 		assert_int_equal(a->died_by_realloc, b->died_by_realloc);
 		assert_int_equal(a->replaced, b->replaced);
