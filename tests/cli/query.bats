@@ -2,7 +2,8 @@
 load common
 
 QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
-  heap_over_time realloc_chains"
+  heap_over_time realloc_chains leaks_by_stack flat_cumulative peak temporary
+  alive_since callers_of"
 
 @test "every query of the folder is known here" {
   for file in "$SOURCE"/queries/*.sql; do
@@ -68,6 +69,14 @@ QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
     'to_10 + to_100 + to_1000 + to_10000 + to_100000 + longer')"
   sql db "SELECT live_bytes FROM profile" "$(sum largest_blocks bytes)"
   sql db "SELECT live_bytes FROM profile" "$(sum heap_over_time change)"
+  sql db "SELECT live_bytes FROM profile" "$(sum leaks_by_stack bytes)"
+  sql db "SELECT live_blocks FROM profile" "$(sum leaks_by_stack blocks)"
+  for figure in live_bytes live_blocks born_bytes born_blocks; do
+    sql db "SELECT $figure FROM profile" "$(sum flat_cumulative $figure)"
+  done
+  sql db "SELECT peak_bytes FROM profile" "$(sum peak bytes)"
+  sql db "SELECT live_bytes FROM profile" "$(sum alive_since bytes)"
+  sql db "SELECT ended_blocks FROM profile" "$(sum temporary blocks)"
   sql db "SELECT born_bytes FROM profile" \
     "$(sum heap_over_time allocated_bytes)"
   sql db "SELECT live_bytes - earlier_free_bytes - earlier_realloc_bytes
@@ -81,7 +90,7 @@ QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
   [ "${#lines[@]}" -eq 15 ] || wrong "$output"
   works app app -q heap_over_time -f csv
   [ "$(tail -n +2 <<< "$output" | awk -F, '
-    { n += $6; less += $6 < 0 || $1 <= last; last = $1 } END { print n, less }
+    { n += $7; less += $7 < 0 || $1 <= last; last = $1 } END { print n, less }
     ')" = "4350 0" ] || wrong "$output"
   fails 3 "cut: offset *" cut app -q leaks
   [[ "$output" == *@cut.lua:2* && "$output" == *@app.lua:5* ]]

@@ -1,0 +1,98 @@
+-- alive_since - Since when, and since which phase, are the leaks alive?
+--
+-- A mark of the program begins a phase. :since and :until are the labels of
+-- marks between which a block was born, :collections is how many full garbage
+-- collections it must have survived; the default is all. What survived none
+-- may be garbage. Needs the rows of single blocks.
+--
+-- phase        the last mark before the births, NULL before the first one
+-- collections  the full collections that the blocks survived
+-- site         the line that allocated, or last reallocated, the blocks
+-- blocks       its blocks alive at the end
+-- bytes        their bytes
+-- first_event  the event at which the oldest of them was born
+-- age_s        how long that one was alive, in seconds, NULL if not known
+-- stack        the line and what called it, the innermost frame first
+WITH
+chosen AS (
+  SELECT profile_id, duration_s
+  FROM profile
+  WHERE profile_id = coalesce(:profile, (SELECT max(profile_id) FROM profile))
+),
+-- Of several marks of one label the first begins, the last ends.
+wanted AS (
+  SELECT
+    profile_id,
+    duration_s,
+    (
+      SELECT CASE WHEN :since IS NULL THEN 0 ELSE min(event) END
+      FROM mark
+      WHERE mark.profile_id = chosen.profile_id AND label = :since
+    ) AS since_event,
+    (
+      SELECT
+        CASE WHEN :until IS NULL THEN 9223372036854775807 ELSE max(event) END
+      FROM mark
+      WHERE mark.profile_id = chosen.profile_id AND label = :until
+    ) AS until_event
+  FROM chosen
+),
+block AS (
+  SELECT
+    b.callsite_id,
+    b.size,
+    b.born_event,
+    (
+      SELECT number
+      FROM mark
+      WHERE mark.profile_id = w.profile_id AND event < b.born_event
+      ORDER BY event DESC, number DESC
+      LIMIT 1
+    ) AS phase_number,
+    (SELECT count(*) FROM collection WHERE profile_id = w.profile_id)
+      - coalesce((
+        SELECT number
+        FROM collection
+        WHERE collection.profile_id = w.profile_id AND event < b.born_event
+        ORDER BY event DESC, number DESC
+        LIMIT 1
+      ), 0) AS collections
+  FROM wanted AS w
+  JOIN live_block AS b ON b.profile_id = w.profile_id
+  WHERE b.born_event > w.since_event AND b.born_event <= w.until_event
+),
+grouped AS (
+  SELECT
+    phase_number,
+    collections,
+    callsite_id,
+    count(*) AS blocks,
+    sum(size) AS bytes,
+    min(born_event) AS first_event
+  FROM block
+  WHERE collections >= coalesce(:collections, 0)
+  GROUP BY phase_number, collections, callsite_id
+)
+SELECT
+  m.label AS phase,
+  g.collections,
+  s.name AS site,
+  g.blocks,
+  g.bytes,
+  g.first_event,
+  round(w.duration_s - (
+    SELECT time_s
+    FROM clock
+    WHERE clock.profile_id = w.profile_id AND event < g.first_event
+    ORDER BY event DESC
+    LIMIT 1
+  ), 3) AS age_s,
+  c.stack
+FROM wanted AS w
+JOIN grouped AS g
+JOIN callsite AS c ON c.callsite_id = g.callsite_id
+JOIN site AS s ON s.site_id = c.site_id
+LEFT JOIN mark AS m
+  ON m.profile_id = w.profile_id AND m.number = g.phase_number
+ORDER BY g.phase_number, g.collections DESC, g.bytes DESC, g.blocks DESC,
+  site, g.callsite_id;
