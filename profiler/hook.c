@@ -147,13 +147,15 @@ static uint8_t *put_trace_number(struct recorder *r, unsigned kind,
 	return wbuf_put_uleb128(r->out.pos + 1, number);
 }
 
-/* A call of compiled code seen for the first time: its line, if certain. */
-static __attribute__((noinline)) uint8_t *put_new_call(struct recorder *r,
-						       unsigned kind,
-						       uint32_t number,
-						       uintptr_t trace,
-						       uintptr_t return_address)
+/*
+ * A call of compiled code, or an exit from it, seen for the first time: its
+ * line, if certain. at: the return address, or the exit's snapshot.
+ */
+static __attribute__((noinline)) uint8_t *put_new_call(
+	struct recorder *r, unsigned kind, const struct vm_place *place,
+	uintptr_t trace, uintptr_t at)
 {
+	uint32_t number = place->trace;
 	int saved = errno;
 	uintptr_t proto;
 	uint32_t line;
@@ -161,14 +163,15 @@ static __attribute__((noinline)) uint8_t *put_new_call(struct recorder *r,
 	/* When the trace is freed, what is kept of it must go. */
 	if (!after_symbol(r, symbols_watch(&r->symbols, trace)))
 		p = NULL;
-	else if (vm_traces_line(&r->traces, &r->layout, trace, number,
-				return_address, &proto, &line))
-		p = put_line(r, kind, proto, line, return_address, trace);
+	else if ((place->where == VM_EXIT
+			  ? vm_traces_exit_line
+			  : vm_traces_line)(&r->traces, &r->layout, trace,
+					    number, at, &proto, &line))
+		p = put_line(r, kind, proto, line, at, trace);
 	else {
 		p = put_trace_number(r, kind, number, trace);
 		if (p)
-			keep_place(r, return_address, trace, LJM_SOURCE_TRACE,
-				   p);
+			keep_place(r, at, trace, LJM_SOURCE_TRACE, p);
 	}
 	errno = saved;
 	return p;
@@ -192,14 +195,18 @@ VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
 	uintptr_t trace =
 		vm_ref(gc64, vm_u64(r->global + (unsigned)y->g_trace) +
 				     (gc64 ? 8 : 4) * (uintptr_t)number);
-	uintptr_t ra;
-	if (VM_UNLIKELY(!y->has_trace_lines || r->trace_numbers || !trace ||
-			place->where == VM_EXIT))
+	uintptr_t at = 0;
+	if (VM_UNLIKELY(!y->has_trace_lines || r->trace_numbers || !trace))
 		return put_trace_number(r, kind, number, trace);
-	ra = vm_return_address(y, gc64, r->global, trace);
-	entry = place_entry(r, ra);
-	if (VM_UNLIKELY(entry->pc != ra || entry->proto != trace))
-		return put_new_call(r, kind, number, trace, ra);
+	if (VM_LIKELY(place->where != VM_EXIT))
+		at = vm_return_address(y, gc64, r->global, trace);
+	else if (kind == LJM_KIND_ALLOC) /* else the stack grows */
+		at = vm_exit_snapshot(y, gc64, r->global, trace);
+	if (VM_UNLIKELY(!at))
+		return put_trace_number(r, kind, number, trace);
+	entry = place_entry(r, at);
+	if (VM_UNLIKELY(entry->pc != at || entry->proto != trace))
+		return put_new_call(r, kind, place, trace, at);
 	return put_place(r, kind, entry);
 }
 

@@ -1,5 +1,5 @@
 /*
- * trace_events.c - hears of every instruction the trace recorder comes to.
+ * trace_events.c - hears of every trace and each of its instructions.
  */
 #include "trace_events.h"
 
@@ -11,17 +11,21 @@
 /* Where LuaJIT keeps its handlers: in the registry, keyed by event. */
 #define HANDLERS "_VMEVENTS"
 
-/* The key of the handler below ours; LuaJIT's keys are multiples of eight. */
-#define KEY_BELOW 0x6c6a6d
+/*
+ * The keys of the handlers below ours, for the events "record" and "trace";
+ * LuaJIT's keys are multiples of eight.
+ */
+#define KEY_BELOW_RECORD 0x6c6a6d
+#define KEY_BELOW_TRACE	 0x6c6a6f
 
 /* Calls the handler below ours with our arguments, if it is still there. */
-static void call_below(lua_State *L)
+static void call_below(lua_State *L, int key)
 {
 	int i, n = lua_gettop(L);
 	lua_getfield(L, LUA_REGISTRYINDEX, HANDLERS);
 	if (!lua_istable(L, -1))
 		return;
-	lua_rawgeti(L, -1, KEY_BELOW);
+	lua_rawgeti(L, -1, key);
 	if (!lua_isfunction(L, -1) || !lua_checkstack(L, n + 1))
 		return;
 	for (i = 1; i <= n; i++)
@@ -29,14 +33,30 @@ static void call_below(lua_State *L)
 	lua_call(L, n, 0);
 }
 
-/* Upvalue 1: the holder. Arguments: trace, function, position, depth. */
-static int on_record(lua_State *L)
+/* Of the closure whose upvalue 1 is the holder; NULL when it is deaf. */
+static struct recorder *listener(lua_State *L)
 {
 	struct recorder **holder = lua_touserdata(L, lua_upvalueindex(1));
-	if (*holder && (*holder)->layout.has_trace_lines)
-		vm_traces_record(&(*holder)->traces, &(*holder)->layout,
-				 (*holder)->global, L);
-	call_below(L);
+	return *holder && (*holder)->layout.has_trace_lines ? *holder : NULL;
+}
+
+/* Arguments: trace, function, position, depth. */
+static int on_record(lua_State *L)
+{
+	struct recorder *r = listener(L);
+	if (r)
+		vm_traces_record(&r->traces, &r->layout, r->global, L);
+	call_below(L, KEY_BELOW_RECORD);
+	return 0;
+}
+
+/* Arguments: what, trace, function, and more. */
+static int on_trace(lua_State *L)
+{
+	struct recorder *r = listener(L);
+	if (r)
+		vm_traces_event(&r->traces, &r->layout, r->global, L);
+	call_below(L, KEY_BELOW_TRACE);
 	return 0;
 }
 
@@ -78,10 +98,10 @@ static void push_attach(lua_State *L)
 }
 
 /*
- * Puts the handler that had our key under KEY_BELOW. Stack: the handlers
+ * Puts the handler that had our key under the key for it. Stack: the handlers
  * before and after at the indexes; ours is at the third.
  */
-static void keep_below(lua_State *L, int before, int after, int ours)
+static void keep_below(lua_State *L, int before, int after, int ours, int key)
 {
 	lua_pushnil(L);
 	while (lua_next(L, after)) {
@@ -92,30 +112,41 @@ static void keep_below(lua_State *L, int before, int after, int ours)
 		lua_pop(L, 1);
 		lua_rawget(L, before);
 		if (lua_isfunction(L, -1))
-			lua_rawseti(L, after, KEY_BELOW);
+			lua_rawseti(L, after, key);
 		return;
 	}
 }
 
-bool trace_events_attach(lua_State *L)
+/* Stack: 0; the holder is at the index. */
+static bool attach(lua_State *L, int holder, lua_CFunction handler,
+		   const char *event, int key)
 {
 	bool there;
-	int holder = lua_gettop(L), ours = holder + 1, before = holder + 2;
+	int top = lua_gettop(L), ours = top + 1, before = top + 2;
 	lua_pushvalue(L, holder);
-	lua_pushcclosure(L, on_record, 1);
+	lua_pushcclosure(L, handler, 1);
 	push_handlers(L);
 	copy_table(L);
 	push_attach(L);
 	there = lua_isfunction(L, -1);
 	if (there) {
 		lua_pushvalue(L, ours);
-		lua_pushliteral(L, "record");
+		lua_pushstring(L, event);
 		if (lua_pcall(L, 2, 0, 0) == 0) {
 			push_handlers(L);
 			if (lua_istable(L, -1))
-				keep_below(L, before, lua_gettop(L), ours);
+				keep_below(L, before, lua_gettop(L), ours, key);
 		}
 	}
-	lua_settop(L, holder - 1);
+	lua_settop(L, top);
+	return there;
+}
+
+bool trace_events_attach(lua_State *L)
+{
+	int holder = lua_gettop(L);
+	bool there = attach(L, holder, on_record, "record", KEY_BELOW_RECORD) &&
+		     attach(L, holder, on_trace, "trace", KEY_BELOW_TRACE);
+	lua_pop(L, 1);
 	return there;
 }

@@ -75,7 +75,9 @@ struct vm_layout {
 	int32_t trace_szmcode;	/* uint32_t: its size */
 	int32_t trace_spadjust; /* uint16_t: more stack than the C frame has */
 	int32_t return_offset;	/* below the C frame and spadjust */
-	uint8_t ir_loop;	/* opcode of the loop mark */
+	uint8_t ir_loop;	/* opcodes: the loop mark */
+	uint8_t ir_nop;		/* what was left out */
+	uint8_t ir_sload;	/* loads of slots */
 	uint8_t ir_family[256]; /* enum vm_ir_family, by opcode */
 
 	/* Values of vmstate. */

@@ -362,18 +362,26 @@ static bool measure_opcodes(struct search *s)
 		{"CALLS ", VM_IR_OTHER},  {"CALLXS", VM_IR_OTHER},
 	};
 	size_t op, i, n = strlen(s->probe.irnames) / 6;
-	bool loop = false;
+	struct {
+		const char *name;
+		uint8_t *opcode;
+	} marks[] = {{"LOOP  ", &s->y.ir_loop},
+		     {"NOP   ", &s->y.ir_nop},
+		     {"SLOAD ", &s->y.ir_sload}};
+	size_t found = 0;
 	for (op = 0; op < n && op < 256; op++) {
 		const char *name = s->probe.irnames + 6 * op;
-		if (!memcmp(name, "LOOP  ", 6)) {
-			s->y.ir_loop = (uint8_t)op;
-			loop = true;
+		for (i = 0; i < sizeof marks / sizeof *marks; i++) {
+			if (memcmp(name, marks[i].name, 6))
+				continue;
+			*marks[i].opcode = (uint8_t)op;
+			found++;
 		}
 		for (i = 0; i < sizeof kinds / sizeof *kinds; i++)
 			if (!memcmp(name, kinds[i].name, 6))
 				s->y.ir_family[op] = kinds[i].family;
 	}
-	return loop;
+	return found == sizeof marks / sizeof *marks;
 }
 
 /* ---- the trial: loops whose one allocating line is known */

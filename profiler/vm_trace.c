@@ -3,35 +3,14 @@
  */
 #include "vm_trace.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "vm_frame.h"
-
-/* IR references are biased; the first instruction follows the bias. */
-#define REF_BIAS  0x8000u
-#define REF_FIRST (REF_BIAS + 1)
-
-/* Register marks of instructions that were sunk: no code was made. */
-#define REG_SUNK 253
-#define REG_SINK 254
+#include "vm_trace_view.h"
 
 /* call rel32 */
 #define CALL_OPCODE 0xe8
 #define CALL_SIZE   5
-
-/* A trace that is looked at. */
-struct trace_view {
-	const struct vm_layout *y;
-	const uint8_t *code;
-	uint32_t code_size;
-	const uint8_t *ir; /* of reference 0 */
-	uint32_t nins;
-	const uint8_t *snap;
-	uint32_t nsnap;
-	const uint32_t *snapmap;
-	uint32_t loop; /* reference of the loop mark; 0 none */
-};
 
 /* A stretch between two snapshots: its code and its IR. */
 struct stretch {
@@ -39,71 +18,14 @@ struct stretch {
 	uint32_t ref_from, ref_to;
 };
 
-/* ---- the trace's parts */
-
-static uint16_t u16_at(const uint8_t *p)
-{
-	uint16_t v;
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-static uint8_t op_of(const struct trace_view *v, uint32_t ref)
-{
-	return v->ir[(size_t)ref * 8 + 5];
-}
-
-static uint32_t snap_ref(const struct trace_view *v, uint32_t i)
-{
-	return u16_at(v->snap + (size_t)i * VM_SNAP_SIZE + VM_SNAP_REF);
-}
-
-static uint32_t snap_code(const struct trace_view *v, uint32_t i)
-{
-	return u16_at(v->snap + (size_t)i * VM_SNAP_SIZE + VM_SNAP_MCOFS);
-}
-
-/* The PC that the snapshot resumes at. */
-static uintptr_t snap_pc(const struct trace_view *v, uint32_t i)
-{
-	const uint8_t *s = v->snap + (size_t)i * VM_SNAP_SIZE;
-	const uint32_t *end;
-	uint32_t map;
-	uint64_t link;
-	memcpy(&map, s, sizeof map);
-	end = v->snapmap + map + s[VM_SNAP_NENT];
-	if (!v->y->gc64)
-		return *end;
-	memcpy(&link, end, sizeof link);
-	return link >> 8;
-}
-
-static void view_trace(struct trace_view *v, const struct vm_layout *y,
-		       uintptr_t trace)
-{
-	uint32_t ref;
-	v->y = y;
-	v->code = (const uint8_t *)vm_u64(trace + (unsigned)y->trace_mcode);
-	v->code_size = vm_u32(trace + (unsigned)y->trace_szmcode);
-	v->ir = (const uint8_t *)vm_u64(trace + (unsigned)y->trace_ir);
-	v->nins = vm_u32(trace + (unsigned)y->trace_nins);
-	v->snap = (const uint8_t *)vm_u64(trace + (unsigned)y->trace_snap);
-	v->nsnap = *(const uint16_t *)(trace + (unsigned)y->trace_nsnap);
-	v->snapmap =
-		(const uint32_t *)vm_u64(trace + (unsigned)y->trace_snapmap);
-	v->loop = 0;
-	for (ref = REF_FIRST; ref < v->nins; ref++)
-		if (op_of(v, ref) == y->ir_loop)
-			v->loop = ref;
-}
-
+/* What a side trace does before its first snapshot is in its first stretch. */
 static void get_stretch(const struct trace_view *v, uint32_t i,
 			struct stretch *s)
 {
 	bool last = i + 1 == v->nsnap;
 	s->code_from = snap_code(v, i);
 	s->code_to = last ? v->code_size : snap_code(v, i + 1);
-	s->ref_from = snap_ref(v, i);
+	s->ref_from = i ? snap_ref(v, i) : REF_FIRST;
 	s->ref_to = last ? v->nins : snap_ref(v, i + 1);
 }
 
@@ -119,21 +41,6 @@ static bool find_stretch(const struct trace_view *v, uint32_t offset,
 		return false;
 	get_stretch(v, found, s);
 	return s->code_from <= offset && offset < s->code_to;
-}
-
-/* What kind of call an instruction may make: its family; 0 for none. */
-static uint32_t class_of(const struct trace_view *v, uint32_t ref)
-{
-	const uint8_t *ir = v->ir + (size_t)ref * 8;
-	uint32_t family = v->y->ir_family[ir[5]];
-	return family == VM_IR_TOSTR ? family | (uint32_t)u16_at(ir + 2) << 8
-				     : family;
-}
-
-static bool is_sunk(const struct trace_view *v, uint32_t ref)
-{
-	uint8_t reg = v->ir[(size_t)ref * 8 + 6];
-	return reg == REG_SUNK || reg == REG_SINK;
 }
 
 /* ---- calls of machine code */
@@ -242,7 +149,7 @@ static void learn(struct vm_traces *t, const struct trace_view *v,
 	}
 }
 
-/* ---- the log */
+/* ---- beginning, end, and what the recorder tells */
 
 void vm_traces_init(struct vm_traces *t, const struct vm_traces *primed)
 {
@@ -255,59 +162,8 @@ void vm_traces_init(struct vm_traces *t, const struct vm_traces *primed)
 
 void vm_traces_free(struct vm_traces *t)
 {
-	uint32_t i;
-	for (i = 0; i < t->log_count; i++)
-		free(t->logs[i].steps);
-	free(t->logs);
+	vm_trace_logs_free(&t->logs);
 	memset(t, 0, sizeof *t);
-}
-
-static struct vm_trace_log *log_of(struct vm_traces *t, uint32_t number)
-{
-	struct vm_trace_log *logs;
-	uint32_t count = number + 64;
-	if (number < t->log_count)
-		return &t->logs[number];
-	if (number > 65535)
-		return NULL;
-	logs = realloc(t->logs, count * sizeof *logs);
-	if (!logs)
-		return NULL;
-	memset(logs + t->log_count, 0, (count - t->log_count) * sizeof *logs);
-	t->logs = logs;
-	t->log_count = count;
-	return &logs[number];
-}
-
-static void add_step(struct vm_traces *t, uint32_t number, uint32_t ir,
-		     uintptr_t startpt, uintptr_t startpc, uintptr_t proto,
-		     uint32_t pos)
-{
-	struct vm_trace_log *log = log_of(t, number);
-	struct vm_trace_step *step;
-	if (!log)
-		return;
-	/* References only grow: this is a new recording of that number. */
-	if (log->count && ir < log->steps[log->count - 1].ir)
-		log->count = 0;
-	if (!log->count) {
-		log->startpt = startpt;
-		log->startpc = startpc;
-	}
-	if (log->count == log->room) {
-		uint32_t room = log->room ? 2 * log->room : 64;
-		step = realloc(log->steps, room * sizeof *step);
-		if (!step) {
-			log->count = 0;
-			return;
-		}
-		log->steps = step;
-		log->room = room;
-	}
-	step = &log->steps[log->count++];
-	step->ir = ir;
-	step->proto = proto;
-	step->pos = pos;
 }
 
 void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
@@ -315,104 +171,27 @@ void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
 {
 	uint32_t number = (uint32_t)lua_tointeger(L, 1);
 	uintptr_t function = (uintptr_t)lua_topointer(L, 2), proto = 0;
-	uintptr_t cur = global + (unsigned)y->g_cur;
 	int pos = (int)lua_tointeger(L, 3);
 	if (pos >= 0 && function &&
 	    !*(const uint8_t *)(function + (unsigned)y->fn_ffid))
 		proto = vm_ref(y->gc64, function + (unsigned)y->fn_pc) -
 			(unsigned)y->pt_size;
-	add_step(t, number, vm_u32(cur + (unsigned)y->trace_nins),
-		 vm_ref(y->gc64, cur + (unsigned)y->trace_startpt),
-		 vm_ref(y->gc64, cur + (unsigned)y->trace_startpc), proto,
-		 (uint32_t)pos);
+	vm_trace_logs_record(&t->logs, y, global, number, proto, (uint32_t)pos);
 }
 
-/* The last step that began at or before the reference; -1 none. */
-static int64_t step_at(const struct vm_trace_log *log, uint32_t ref)
+void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
+		     uintptr_t global, lua_State *L)
 {
-	uint32_t low = 0, high = log->count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (log->steps[middle].ir <= ref)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (int64_t)low - 1;
-}
-
-/* So far may a snapshot's instruction be from its IR reference's, in steps. */
-#define SNAPSHOT_REACH 6
-
-/* IR that the last instruction of a recording may make. */
-#define LAST_STEP_IR_MAX 64
-
-/* Is the PC that of the step, or of the instruction after it? */
-static bool step_is_at(const struct vm_trace_log *log,
-		       const struct vm_layout *y, int64_t i, uintptr_t pc)
-{
-	uintptr_t at;
-	if (i < 0 || i >= log->count || !log->steps[i].proto)
-		return false;
-	at = log->steps[i].proto + (unsigned)y->pt_size +
-	     4 * (uintptr_t)log->steps[i].pos;
-	return pc == at || pc == at + 4;
-}
-
-/*
- * The log is the one of this trace's recording: it starts where the trace
- * starts, ends where its loop begins or the trace ends, and its snapshots
- * resume where the log was at their IR reference (but for those whose PC a
- * comparison has moved to its other branch).
- */
-static bool log_fits(const struct vm_trace_log *log, const struct trace_view *v,
-		     uintptr_t trace)
-{
-	const struct vm_layout *y = v->y;
-	uint32_t i, in = 0, out = 0, end = v->loop ? v->loop : v->nins;
-	if (!log->count || log->steps[log->count - 1].ir > end ||
-	    end - log->steps[log->count - 1].ir > LAST_STEP_IR_MAX ||
-	    log->startpt !=
-		    vm_ref(y->gc64, trace + (unsigned)y->trace_startpt) ||
-	    log->startpc != vm_ref(y->gc64, trace + (unsigned)y->trace_startpc))
-		return false;
-	for (i = 0; i < v->nsnap; i++) {
-		uint32_t ref = snap_ref(v, i);
-		uintptr_t pc = snap_pc(v, i);
-		int64_t step, reach;
-		if (v->loop && ref >= v->loop)
-			break;
-		step = step_at(log, ref);
-		for (reach = -SNAPSHOT_REACH; reach <= SNAPSHOT_REACH; reach++)
-			if (step_is_at(log, y, step + reach, pc))
-				break;
-		if (reach <= SNAPSHOT_REACH)
-			in++;
-		else
-			out++;
-	}
-	return in && in >= out;
+	const char *what =
+		lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
+	uint32_t number = (uint32_t)lua_tointeger(L, 2);
+	if (!strcmp(what, "stop"))
+		vm_trace_logs_stop(&t->logs, y, global, number);
+	else if (!strcmp(what, "start") || !strcmp(what, "abort"))
+		vm_trace_logs_start(&t->logs, number);
 }
 
 /* ---- from call to line */
-
-/* The recorded instruction that a copy behind the loop mark was made of. */
-static uint32_t recorded_of(const struct trace_view *v, uint32_t ref)
-{
-	uint32_t class = class_of(v, ref), i, nth = 0, copies = 0, n = 0;
-	uint32_t found = 0;
-	if (!v->loop || ref < v->loop)
-		return ref;
-	for (i = v->loop + 1; i < v->nins; i++)
-		if (class_of(v, i) == class) {
-			nth += i < ref;
-			copies++;
-		}
-	for (i = REF_FIRST; i < v->loop; i++)
-		if (class_of(v, i) == class && n++ == nth)
-			found = i;
-	return n == copies ? found : 0;
-}
 
 /* The line an IR instruction was recorded from. */
 static bool line_of_ref(const struct trace_view *v,
@@ -420,19 +199,11 @@ static bool line_of_ref(const struct trace_view *v,
 			uintptr_t *proto, uint32_t *line)
 {
 	const struct vm_layout *y = v->y;
-	int64_t i;
-	ref = recorded_of(v, ref);
-	if (!ref)
+	const struct vm_trace_step *step = vm_trace_log_step(log, v, ref);
+	if (!step || step->pos >= vm_u32(step->proto + (unsigned)y->pt_sizebc))
 		return false;
-	i = step_at(log, ref);
-	/* A built-in belongs to the instruction that called it. */
-	while (i >= 0 && !log->steps[i].proto)
-		i--;
-	if (i < 0 || log->steps[i].pos >= vm_u32(log->steps[i].proto +
-						 (unsigned)y->pt_sizebc))
-		return false;
-	*proto = log->steps[i].proto;
-	*line = vm_line(y, *proto, log->steps[i].pos);
+	*proto = step->proto;
+	*line = vm_line(y, *proto, step->pos);
 	return true;
 }
 
@@ -445,6 +216,21 @@ static bool may_be(const struct vm_helper *h, uint32_t class)
 		if (h->classes[i] == class)
 			return true;
 	return false;
+}
+
+/* The line must be that of what was found before, if anything was. */
+static bool agree(const struct trace_view *v, const struct vm_trace_log *log,
+		  uint32_t ref, bool *any, uintptr_t *proto, uint32_t *line)
+{
+	uintptr_t one_proto;
+	uint32_t one_line;
+	if (!line_of_ref(v, log, ref, &one_proto, &one_line) ||
+	    (*any && (one_proto != *proto || one_line != *line)))
+		return false;
+	*proto = one_proto;
+	*line = one_line;
+	*any = true;
+	return true;
 }
 
 /*
@@ -460,19 +246,12 @@ static bool line_of_members(const struct trace_view *v,
 	int64_t n = 0;
 	bool any = false;
 	for (ref = s->ref_from; ref < s->ref_to; ref++) {
-		uintptr_t one_proto;
-		uint32_t one_line;
 		if (!may_be(h, class_of(v, ref)) || is_sunk(v, ref))
 			continue;
 		if (nth >= 0 && n++ != nth)
 			continue;
-		if (!line_of_ref(v, log, ref, &one_proto, &one_line))
+		if (!agree(v, log, ref, &any, proto, line))
 			return false;
-		if (any && (one_proto != *proto || one_line != *line))
-			return false;
-		*proto = one_proto;
-		*line = one_line;
-		any = true;
 	}
 	return any;
 }
@@ -483,6 +262,7 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 {
 	struct trace_view v;
 	struct stretch s;
+	const struct vm_trace_log *log;
 	const struct vm_helper *h;
 	uint32_t offset, ref, calls, nth, members = 0;
 	uintptr_t target;
@@ -490,8 +270,10 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 	offset = (uint32_t)(return_address - (uintptr_t)v.code) - CALL_SIZE;
 	if (return_address - (uintptr_t)v.code > v.code_size ||
 	    return_address - (uintptr_t)v.code < CALL_SIZE ||
-	    number >= t->log_count || !log_fits(&t->logs[number], &v, trace) ||
 	    !find_stretch(&v, offset, &s))
+		return false;
+	log = vm_trace_log_of(&t->logs, &v, trace, number);
+	if (!log)
 		return false;
 	target = call_target(&v, offset);
 	if (!target)
@@ -506,7 +288,32 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 	for (ref = s.ref_from; h && ref < s.ref_to; ref++)
 		members += may_be(h, class_of(&v, ref)) && !is_sunk(&v, ref);
 	if (h && h->count == 1 && members == calls)
-		return line_of_members(&v, &t->logs[number], &s, h, nth, proto,
-				       line);
-	return line_of_members(&v, &t->logs[number], &s, h, -1, proto, line);
+		return line_of_members(&v, log, &s, h, nth, proto, line);
+	return line_of_members(&v, log, &s, h, -1, proto, line);
+}
+
+bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
+			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
+			 uintptr_t *proto, uint32_t *line)
+{
+	struct trace_view v;
+	const struct vm_trace_log *log;
+	uint32_t sunk[VM_SUNK_MAX], exit, n, i, ref;
+	bool any = false;
+	view_trace(&v, y, trace);
+	exit = (uint32_t)((snapshot - (uintptr_t)v.snap) / VM_SNAP_SIZE);
+	log = vm_trace_log_of(&t->logs, &v, trace, number);
+	n = log ? vm_trace_sunk_objects(&v, exit, sunk, VM_SUNK_MAX) : 0;
+	if (n > VM_SUNK_MAX)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (!agree(&v, log, sunk[i], &any, proto, line))
+			return false;
+		for (ref = sunk[i] + 1; ref < snap_ref(&v, exit); ref++)
+			if (class_of(&v, ref) == VM_IR_NEWREF &&
+			    op1_of(&v, ref) == sunk[i] &&
+			    !agree(&v, log, ref, &any, proto, line))
+				return false;
+	}
+	return any;
 }

@@ -15,6 +15,10 @@
  *    the n-th call is the n-th member. Else all members must agree.
  *  - The part after the loop mark is a copy, in order, of the part before.
  *  - The log belongs to the trace: it has its start, its end and its snapshots.
+ *  - What is made when a trace is left is one of the objects that the snapshot
+ *    of the exit needs, or a key of one: all of these must agree.
+ *  - What a side trace makes anew of its parent's sunk objects has the lines of
+ *    the parent's log, if number, order and kinds of these objects agree.
  *
  * Not thread-safe; one per recorder. Memory from malloc.
  */
@@ -27,19 +31,7 @@
 
 #include "vm_frame.h"
 #include "vm_layout.h"
-
-/* One bytecode instruction, as the recorder came to it. */
-struct vm_trace_step {
-	uint32_t ir;	 /* the IR reference that comes next */
-	uint32_t pos;	 /* the instruction's place in its prototype */
-	uintptr_t proto; /* 0: the header of a built-in or C function */
-};
-
-struct vm_trace_log {
-	struct vm_trace_step *steps;
-	uint32_t count, room;
-	uintptr_t startpt, startpc; /* where the trace starts */
-};
+#include "vm_trace_log.h"
 
 /* A function that machine code calls, and what it may be called for. */
 #define VM_HELPER_CLASSES 12
@@ -52,8 +44,7 @@ struct vm_helper {
 #define VM_HELPERS 128
 
 struct vm_traces {
-	struct vm_trace_log *logs; /* by trace number */
-	uint32_t log_count;
+	struct vm_trace_logs logs;
 	struct vm_helper helpers[VM_HELPERS]; /* open addressing */
 	uint32_t helper_count;
 };
@@ -71,11 +62,23 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 		    uintptr_t *proto, uint32_t *line);
 
 /*
+ * The same for an object that is made when the trace is left, by the exit whose
+ * snapshot this is.
+ */
+bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
+			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
+			 uintptr_t *proto, uint32_t *line);
+
+/*
  * What a handler of jit.attach(f, "record") is told, its arguments on L's
  * stack: adds the step. Allocates nothing of Lua's, raises nothing.
  */
 void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
 		      uintptr_t global, lua_State *L);
+
+/* The same for jit.attach(f, "trace"). */
+void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
+		     uintptr_t global, lua_State *L);
 
 /* The return address into the trace that runs, read off the C stack. */
 static inline uintptr_t vm_return_address(const struct vm_layout *y, bool gc64,
@@ -87,6 +90,23 @@ static inline uintptr_t vm_return_address(const struct vm_layout *y, bool gc64,
 		*(const uint16_t *)(trace + (unsigned)y->trace_spadjust);
 	return cframe ? vm_u64(cframe - (unsigned)y->return_offset - adjust)
 		      : 0;
+}
+
+/*
+ * The snapshot that is restored while a trace is left; 0 when that is not what
+ * the VM does just now: it is restored in a C frame of its own.
+ */
+static inline uintptr_t vm_exit_snapshot(const struct vm_layout *y, bool gc64,
+					 uintptr_t global, uintptr_t trace)
+{
+	uintptr_t L = vm_ref(gc64, global + (unsigned)y->g_cur_L);
+	uintptr_t cframe = L ? vm_cframe(y, L) : 0;
+	uint32_t exit = vm_u32(global + (unsigned)y->g_parent + 4);
+	if (!cframe || *(const int32_t *)(cframe + (unsigned)y->cf_nres) >= 0 ||
+	    exit >= *(const uint16_t *)(trace + (unsigned)y->trace_nsnap))
+		return 0;
+	return vm_u64(trace + (unsigned)y->trace_snap) +
+	       VM_SNAP_SIZE * (uintptr_t)exit;
 }
 
 #endif

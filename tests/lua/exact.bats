@@ -111,7 +111,7 @@ LUA
   [[ "$(leaks deep.bin)" == *"started at @deep.lua:2 holds 11"* ]]
 }
 
-@test "what compiled code saved itself and makes on leaving is its trace's" {
+@test "what compiled code saved itself and makes on leaving is not INTERNAL" {
   for exits in 10 100000; do
     cat > sunk.lua <<LUA
 local misc = require "misc"
@@ -129,6 +129,125 @@ LUA
     echo "internal: $(internal_bytes sunk.bin)"
     [ "$(internal_bytes sunk.bin)" -lt 10000 ]
   done
+}
+
+# Blocks by site, of those that are alive in the table kept.
+by_site() {
+  rm -f s.db && "$BUILD/memparse" "$1" -o s.db 2> /dev/null
+  sqlite3 -batch -list s.db "SELECT s.kind, s.line, count(*)
+    FROM allocation AS a JOIN site AS s USING (site_id)
+    WHERE a.born_by = 'alloc' AND a.size < 300 AND s.kind <> 'internal'
+    GROUP BY s.kind, s.line ORDER BY s.kind, s.line"
+}
+
+# blocks SITE TEXT: how many by_site counted for the sites that begin so.
+blocks() {
+  awk -F'|' -v site="$1|" 'index($0, site) == 1 { n += $3 }
+    END { print n + 0 }' <<< "$2"
+}
+
+# A table, its keys and a second table, all saved by compiled code: made anew
+# in a side trace, or each time when the trace is left.
+saved_program() {
+  cat > saved.lua <<LUA
+local misc = require "misc"
+jit.opt.start("hotloop=2", "hotexit=$1")
+assert(misc.memprof.start("saved.bin"))
+kept = require("table.new")(70000, 0)
+for i = 1, 30000 do $2
+end
+collectgarbage() collectgarbage()
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" saved.lua
+}
+
+@test "what a side trace makes anew has its lines, several and in any order" {
+  saved_program 2 "
+  local t = {}
+  t.a = i
+  t.b = i + 1
+  local u = {i, 2}
+  if i % 4 == 0 then t, u = u, t end
+  if i % 10 == 0 then kept[i], kept[30000 + i] = u, t end"
+  run by_site saved.bin
+  echo "$output"
+  # 3,000 of each; the first ones are made on leaving, on one of three lines.
+  for line in 6 7 9; do
+    [ "$(blocks "lua|$line" "$output")" -ge 2950 ]
+  done
+  [ "$(blocks trace "$output")" -lt 50 ]
+}
+
+@test "what is made when a trace is left has its line, if that is one" {
+  saved_program 100000 "
+  local t = {i, 2}
+  if i % 10 == 0 then kept[i] = t end"
+  run by_site saved.bin
+  echo "$output"
+  [[ "$output" != *trace* ]]
+  [ "$(blocks "lua|6" "$output")" -ge 3000 ]
+}
+
+@test "what is made when a trace is left is the trace's, if it may be two lines'" {
+  saved_program 100000 "
+  local t = {i, 2}
+  local u = {i, 3, 4}
+  if i % 10 == 0 then kept[i], kept[30000 + i] = u, t end"
+  run by_site saved.bin
+  echo "$output"
+  [ "$(blocks trace "$output")" -ge 5900 ]
+}
+
+# A program that has handlers of its own, before, after or on both sides of us.
+handlers_program() {
+  cat > handlers.lua <<LUA
+local heard = {record = 0, trace = 0}
+local function on_record() heard.record = heard.record + 1 end
+local function on_trace() heard.trace = heard.trace + 1 end
+local function own()
+  jit.attach(on_record, "record") jit.attach(on_trace, "trace")
+end
+jit.opt.start("hotloop=5")
+$1
+local misc = require "misc"
+$2
+assert(misc.memprof.start("handlers.bin"))
+kept = {}
+for i = 1, 1000 do
+  kept[i] = {i}
+end
+collectgarbage() collectgarbage()
+assert(misc.memprof.stop())
+jit.attach(on_record) jit.attach(on_trace)
+print(heard.record > 0, heard.trace > 0)
+local before = heard.record + heard.trace
+for i = 1, 1000 do local t = {i} end
+assert(heard.record + heard.trace == before)
+LUA
+  "$BUILD/lua-host" handlers.lua
+}
+
+@test "who listened to traces before us goes on to, and so do we" {
+  run handlers_program "own()" ""
+  echo "$output"
+  [ "$output" = "true	true" ]
+  [[ "$(leaks handlers.bin)" != *TRACE* ]]
+}
+
+@test "who listens to traces after us does; what we cannot know is the trace's" {
+  run handlers_program "" "own()"
+  echo "$output"
+  [ "$output" = "true	true" ]
+  [[ "$(leaks handlers.bin)" == *"TRACE [1] started at @handlers.lua:13"* ]]
+}
+
+@test "who listens to the beginning and end of traces only costs no line" {
+  run handlers_program 'jit.attach(on_record, "record")' \
+    'jit.attach(on_trace, "trace")'
+  echo "$output"
+  [ "$output" = "true	true" ]
+  [[ "$(leaks handlers.bin)" != *TRACE* ]]
 }
 
 @test "a trace's number, address and start used again: the name is the new one" {
