@@ -6,7 +6,7 @@
 -- EXPECTED gets a line a site: LINE SIZE COUNT; blocks of SIZE to SIZE + 47
 -- bytes come from LINE and from nowhere else, COUNT of them (-1: any number).
 -- Results are kept and texts never repeat, so that no compiler can leave an
--- allocation out and no string is found interned.
+-- allocation out (but where COUNT is -1) and no string is found interned.
 
 local seed, program_name, expected_name = tonumber(arg[1]), arg[2], arg[3]
 
@@ -60,18 +60,47 @@ local kinds = {
   function(s)
     return ("keep[1] = upper(pad[%d] .. keys[c])"):format(s - 8), 2
   end,
+  function(s) return ("keep[1] = bytes(%d)"):format(s) end,
+  function(s)
+    return ("raw[0] = c + #keys[c] keep[1] = ffi.string(raw, %d)"):format(s)
+  end,
+  function(s) return ("keep[1] = sub(text, c, c + %d)"):format(s - 1) end,
+  function(s) return ("keep[1] = (c + 1e5) .. pad[%d]"):format(s - 8) end,
+  function(s)
+    return ("keep[1] = fmt('%%s%%d%%9.1f', pad[%d], c + 1e5, c)"):format(s - 16)
+  end,
+  function(s) return ("keep[1] = rep(keys[c], %d, ',')"):format(s / 9) end,
+  function(s)
+    return ("keep[1] = buffer:reset():put(pad[%d], keys[c]):tostring()")
+      :format(s - 8)
+  end,
+  function(s)
+    return ("buffer:reset():put(pad[%d], keys[c]) keep[1] = buffer:get()")
+      :format(s - 8)
+  end,
 }
 
 local noise = {
   "local q = c * 2 + 1", "if c % 7 == 0 then keep.x = c end",
   "local z = keys[c]", "keep[4] = c", "local u = #keys + c",
   "do local w = c; w = w + 1 end", "local y = keep.x or 0",
+  "if c % 5 == 0 then keep[5] = function() return c end end",
+  "local p = {x = c, y = {c}} if c % 6 == 0 then keep.p = p end",
+  "local n = ffi.cast('int64_t', c) if n % 9 == 0 then keep.n = n end",
+  "local t = {} for q = 1, c % 4 do t[q] = q end",
+  "local t = {} t.a = c t.b = c if c % 11 == 0 then keep.t = t end",
+  "keep.s = tostring(c)", "insert(list, c) if c % 50 == 0 then list = {} end",
 }
 
+-- A compiler leaves out what is stored where the next store goes.
+local slot = 6
 local function site_text(times)
   local size = new_size()
   local text, blocks = kinds[random(#kinds)](size)
-  return text, size, times < 0 and -1 or times * (blocks or 1)
+  slot = slot < 25 and slot + 1 or 6
+  text = text:gsub("keep%[1%]", ("keep[%d]"):format(slot))
+  blocks = blocks or 1
+  return text, size, (times < 0 or blocks < 0) and -1 or times * blocks
 end
 
 -- count statements, each executed times times a round.
@@ -205,6 +234,16 @@ local function loops()
   emit("  repeat j = j - 1")
   body(1, 2)
   emit("  until j <= 0")
+  emit("  for a = 1, 3 do for b = a, 3 do")
+  body(1, 6)
+  emit("  end end")
+  emit("  for a = 1, 9 do")
+  emit("    if a % 3 == 0 then break end")
+  body(1, 2)
+  emit("    if a % 2 == 0 then goto skip end")
+  body(1, 1)
+  emit("    ::skip::")
+  emit("  end")
   emit("  if i % 2 == 0 then")
   body(1, 0.5)
   emit("  else")
@@ -239,6 +278,92 @@ local function recursion()
   called("recurse(6)")
 end
 
+local function more_recursion()
+  emit("local even, odd")
+  emit("function even(n)")
+  body(1, 9)
+  emit("  return n == 0 or odd(n - 1)")
+  emit("end")
+  emit("function odd(n)")
+  body(1, 8)
+  emit("  return n ~= 0 and even(n - 1)")
+  emit("end")
+  called("even(16)")
+  emit("local function tree(n)")
+  emit("  if n < 2 then")
+  body(1, 5)
+  emit("    return 1")
+  emit("  end")
+  emit("  local l = tree(n - 1)")
+  body(1, 4)
+  emit("  return l + tree(n - 2)")
+  emit("end")
+  called("tree(4)")
+  emit("local function pass(n, ...)")
+  emit("  if n == 0 then return ... end")
+  body(1, 5)
+  emit("  return pass(n - 1, n, ...)")
+  emit("end")
+  called("pass(5)")
+end
+
+-- Objects that a compiler makes only when they are needed: on leaving its
+-- code, or at the head of a side trace, several at once and in any order. Only
+-- tables from a list of values can be such; these sizes are nobody else's.
+local small_size = 1024
+local function escapes()
+  for i = 1, 4 do
+    emit(("local function escape%d(i)"):format(i))
+    emit(("  for j = 1, %d do"):format(2 + random(6)))
+    emit("    c = c + 1")
+    local names = {"a", "b", "d"}
+    for _, name in ipairs(names) do
+      small_size = small_size + 64
+      local line = emit(("    local %s = {%s c}"):format(name,
+        ("c, "):rep(small_size / 8 - 2)))
+      sites[#sites + 1] = {line, small_size, -1}
+    end
+    for _ = 1, random(3) do
+      local x, y = names[random(3)], names[random(3)]
+      emit(({
+        "    if c % 2 == 0 then keep.x = X end",
+        "    if c % 3 == 0 then keep.x, keep.y = X, Y end",
+        "    if i % 2 == 0 then X = Y end",
+        "    if c % 5 == 0 then keep.x = {Y, X} end",
+        "    keep.z = X[1]",
+        "    X.k = c if i % 4 == 3 then keep.y = X end",
+      })[random(6)]:gsub("[XY]", {X = x, Y = y}))
+    end
+    body(random(2), -1)
+    emit(("    keep.x = c %% 4 == 0 and %s"):format(names[random(3)]))
+    emit("  end")
+    emit("end")
+    called(("escape%d(i)"):format(i))
+  end
+end
+
+local function iterators()
+  emit("local function step(s, n)")
+  emit("  if n >= 3 then return nil end")
+  body(1, 3)
+  emit("  return n + 1")
+  emit("end")
+  emit("local function iterate(i)")
+  emit("  for n in step, nil, 0 do")
+  body(1, 3)
+  emit("  end")
+  emit("  for n in coroutine.wrap(function()")
+  emit("    for n = 1, 2 do")
+  body(1, 2)
+  emit("      coroutine.yield(n)")
+  emit("    end")
+  emit("  end) do")
+  body(1, 2)
+  emit("  end")
+  emit("end")
+  called("iterate(i)")
+end
+
 local function main_chunk()
   emit("local function round(i)")
   emit("  " .. table.concat(calls, " "))
@@ -257,12 +382,19 @@ emit("local rep, fmt, reverse, upper = string.rep, string.format, " ..
 emit("local concat, sort, gsub = table.concat, table.sort, string.gsub")
 emit("local unpack, ones = unpack, {}")
 emit("for i = 1, 4000 do ones[i] = i end")
-emit("local c, keep, keys, pad = 0, {'', '', '', ''}, {}, {}")
-emit("for i = 1, 20000 do keys[i] = fmt('%08d', i) end")
+emit("local c, keep, keys, pad = 0, {}, {}, {}")
+emit("for i = 1, 25 do keep[i] = '' end")
+emit("local insert, list, sub = table.insert, {}, string.sub")
+emit("local bytes, raw = ffi.typeof('uint8_t[?]'), " ..
+  "ffi.new('uint32_t[10000]')")
+emit("local buffer = require('string.buffer').new()")
+emit("for i = 1, 50000 do keys[i] = fmt('%08d', i) end")
+emit("local text = concat(keys)")
 local pads = emit("-- pads")
 
 local parts = {plain_functions, nested_calls, metamethods,
-  errors_and_coroutines, callbacks, loops, long_statements, recursion}
+  errors_and_coroutines, callbacks, loops, long_statements, recursion,
+  more_recursion, escapes, iterators}
 -- inner is called by later parts: it comes first, the others in any order.
 nested_calls()
 table.remove(parts, 2)
