@@ -97,6 +97,8 @@ static int write_all(int fd, const uint8_t *data, size_t n)
 				continue;
 			return errno;
 		}
+		if (written == 0)
+			return EIO; /* it would be so for ever */
 		data += written;
 		n -= (size_t)written;
 	}

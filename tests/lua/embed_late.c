@@ -4,6 +4,9 @@
  *   embed-late plugin LIBRARY ARGUMENT...  embed_main() of embed.c's plugin
  *   embed-late dlsym LIBRARY SCRIPT        LuaJIT itself, each function by
  *                                          dlsym(), as editors do it
+ *   embed-late abandon LIBRARY SCRIPT      the same, its VM left open
+ *
+ * In the end the library is unloaded, as far as that depends on us.
  *
  * The library is RTLD_LOCAL in both cases, and must be so in the end: what is
  * visible to all changes what later libraries bind to.
@@ -30,7 +33,7 @@ static int run_plugin(void *library, int argc, char **argv)
 	return embed_main ? embed_main(argc, argv) : 1;
 }
 
-static int run_script(void *library, const char *script)
+static int run_script(void *library, const char *script, int abandon)
 {
 	struct lua_State *(*new_state)(void);
 	void (*open_libs)(struct lua_State *);
@@ -51,7 +54,8 @@ static int run_script(void *library, const char *script)
 		return 1;
 	open_libs(L);
 	failed = load_file(L, script) || pcall(L, 0, 0, 0);
-	close_state(L);
+	if (!abandon)
+		close_state(L);
 	return failed;
 }
 
@@ -68,10 +72,12 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "plugin"))
 		failed = run_plugin(library, argc - 2, argv + 2);
 	else
-		failed = run_script(library, argv[3]);
+		failed = run_script(library, argv[3],
+				    !strcmp(argv[1], "abandon"));
 	if (dlsym(RTLD_DEFAULT, "lua_pcall")) {
 		fprintf(stderr, "embed-late: LuaJIT has become visible\n");
 		failed = 1;
 	}
+	dlclose(library);
 	return failed;
 }

@@ -2,8 +2,10 @@
  * test_recorder.c - the recorder's parts that need no VM: what is written can
  * be read back, sets forget what was removed, functions have names.
  */
+#define _GNU_SOURCE
 #include "cmocka_all.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +197,58 @@ static void test_functions_have_names(void **state)
 	elf_names_free(&names);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+	char command[512];
+	/* Not over a file that is loaded: a new one, as packages do it. */
+	snprintf(command, sizeof command,
+		 "cp '%s' '%s.new' && mv '%s.new' '%s'", from, to, to, to);
+	assert_int_equal(system(command), 0);
+}
+
+/*
+ * The library on disk is replaced while the first one is loaded: its names
+ * are not those of what is called. With a build id and without.
+ */
+static void check_replaced(const char *first, const char *other)
+{
+	char path[] = "/tmp/ljm-build-XXXXXX", name[64], expected[64];
+	struct elf_names before = {NULL}, after = {NULL};
+	uintptr_t call, base;
+	Dl_info info;
+	void *library;
+	close(mkstemp(path));
+	copy_file(first, path);
+	library = dlopen(path, RTLD_NOW);
+	assert_non_null(library);
+	call = (uintptr_t)dlsym(library, "build_marker");
+	assert_int_not_equal(dladdr((void *)call, &info), 0);
+	base = (uintptr_t)info.dli_fbase;
+	elf_names_find(&before, call, name, sizeof name);
+	assert_string_equal(name, "build_marker");
+	copy_file(other, path);
+	elf_names_find(&after, call, name, sizeof name);
+	snprintf(expected, sizeof expected, "%s+0x%lx", strrchr(path, '/') + 1,
+		 (unsigned long)(call - base));
+	assert_string_equal(name, expected);
+	copy_file(first, path);
+	elf_names_free(&after);
+	elf_names_find(&after, call, name, sizeof name);
+	assert_string_equal(name, "build_marker");
+	elf_names_free(&before);
+	elf_names_free(&after);
+	dlclose(library);
+	unlink(path);
+}
+
+static void test_a_library_replaced_on_disk_has_no_names(void **state)
+{
+	(void)state;
+	check_replaced(BUILD_DIR "/build-1.so", BUILD_DIR "/build-2.so");
+	check_replaced(BUILD_DIR "/build-plain-1.so",
+		       BUILD_DIR "/build-plain-2.so");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_sink_says_what_open_says),
 		cmocka_unit_test(test_prototypes_are_forgotten_when_freed),
 		cmocka_unit_test(test_functions_have_names),
+		cmocka_unit_test(test_a_library_replaced_on_disk_has_no_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
