@@ -388,6 +388,16 @@ struct model_name callsites_string(const struct callsites *c,
 	return describe_name(n, string_name(c, number), false);
 }
 
+/* A function's name; an empty one is none. */
+static uint32_t function_name(const struct callsites *c, const struct names *n,
+			      uint64_t number)
+{
+	const uint32_t name = string_name(c, number);
+
+	return name != NAME_NONE && names_get(n, name)->size == 0 ? NAME_NONE
+								  : name;
+}
+
 static bool define_proto(struct callsites *c, struct names *n,
 			 const struct decode_event *e)
 {
@@ -395,17 +405,18 @@ static bool define_proto(struct callsites *c, struct names *n,
 	const struct proto proto = {
 		.first_line = e->line,
 		.chunk = names_intern_chunk(n, chunk.text, chunk.size),
-		.function = string_name(c, e->start_address)};
+		.function = function_name(c, n, e->start_address)};
 
 	return proto.chunk != NAME_NONE &&
 	       numbered_add(&c->protos, &proto, sizeof(proto));
 }
 
-static bool define_function(struct callsites *c, const struct decode_event *e)
+static bool define_function(struct callsites *c, const struct names *n,
+			    const struct decode_event *e)
 {
 	const struct function function = {
 		.address = e->address,
-		.name = string_name(c, e->start_address)};
+		.name = function_name(c, n, e->start_address)};
 
 	return numbered_add(&c->functions, &function, sizeof(function));
 }
@@ -471,10 +482,8 @@ static uint32_t intern_site(const struct frame *f, const struct names *n,
 		site.line = f->line;
 	} else if (f->kind == MODEL_FRAME_C) {
 		site.name = describe_name(n, f->function, false);
-		site.kind = site.name.size != 0 ? MODEL_SITE_C
-						: MODEL_SITE_C_UNKNOWN;
-		if (site.name.size == 0)
-			site.name.text = NULL;
+		site.kind = f->function == NAME_NONE ? MODEL_SITE_C_UNKNOWN
+						     : MODEL_SITE_C;
 		site.address = f->line;
 	}
 	if (f->kind == MODEL_FRAME_TRACE) {
@@ -571,7 +580,7 @@ enum callsites_result callsites_define(struct callsites *c, struct names *n,
 		ok = define_proto(c, n, record);
 		break;
 	case LJM_RECORD_FUNCTION:
-		ok = define_function(c, record);
+		ok = define_function(c, n, record);
 		break;
 	case LJM_RECORD_FRAME:
 		ok = define_frame(c, record);

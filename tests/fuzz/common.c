@@ -73,6 +73,47 @@ static void check_overrides(const struct model *m)
 	CHECK(moved_bytes == sum->realloc_old_bytes);
 }
 
+static void check_callsites(const struct model *m)
+{
+	const size_t count = model_callsite_count(m);
+	struct model_figures sum = {0};
+	struct model_callsite c;
+	struct model_frame f;
+
+	for (uint32_t i = 0; i < count; i++) {
+		model_callsite(m, i, &c);
+		CHECK(c.site < model_site_count(m));
+		CHECK(c.site == model_callsite_site(m, i));
+		CHECK(c.frame < model_frame_count(m));
+		CHECK(c.parent == MODEL_NO_CALLSITE || c.parent < i);
+		CHECK((c.parent == MODEL_NO_CALLSITE) == (c.depth == 1));
+		model_frame(m, c.frame, &f);
+		CHECK(f.kind <= MODEL_FRAME_GAP);
+		check_figures(&c.figures);
+		sum.live_bytes += c.figures.live_bytes;
+		sum.alloc_events += c.figures.alloc_events;
+		sum.free_events += c.figures.free_events;
+	}
+	CHECK(sum.live_bytes == model_totals(m)->figures.live_bytes);
+	CHECK(sum.alloc_events == model_totals(m)->figures.alloc_events);
+	CHECK(sum.free_events == model_totals(m)->figures.free_events);
+}
+
+static void check_moments(const struct model *m)
+{
+	CHECK(model_clock_count(m) <= MODEL_CLOCKS);
+	CHECK(model_mark_count(m) <= MODEL_MARKS);
+	CHECK(model_collection_count(m) <= MODEL_MARKS);
+	for (size_t i = 1; i < model_clock_count(m); i++) {
+		const struct model_clock a = model_clock(m, i - 1);
+		const struct model_clock b = model_clock(m, i);
+
+		CHECK(a.event < b.event && a.time_us <= b.time_us);
+	}
+	for (size_t i = 1; i < model_mark_count(m); i++)
+		CHECK(model_mark(m, i - 1).event <= model_mark(m, i).event);
+}
+
 void fuzz_check_model(const struct model *m)
 {
 	const struct model_totals *const t = model_totals(m);
@@ -90,6 +131,8 @@ void fuzz_check_model(const struct model *m)
 	}
 	check_figures(sum);
 	check_overrides(m);
+	check_callsites(m);
+	check_moments(m);
 	CHECK(live == sum->live_bytes);
 	CHECK(sum->alloc_bytes + sum->realloc_new_bytes - sum->free_bytes -
 		      sum->realloc_old_bytes - t->replaced_bytes ==

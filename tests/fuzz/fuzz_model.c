@@ -21,9 +21,9 @@ static bool count_life(void *arg, const struct model_life *life)
 	l->bytes_alive += life->died_event == 0 ? life->size : 0;
 	CHECK(life->address != 0);
 	CHECK(life->died_event == 0 || life->died_event > life->born_event);
-	CHECK((life->born_callsite == MODEL_NO_SITE) ==
+	CHECK((life->born_callsite == MODEL_NO_CALLSITE) ==
 	      (life->born_event == 0));
-	CHECK((life->died_callsite == MODEL_NO_SITE) ==
+	CHECK((life->died_callsite == MODEL_NO_CALLSITE) ==
 	      (life->died_event == 0));
 	return true;
 }
@@ -41,6 +41,7 @@ static void check_lives(const struct model *m, const struct lives *l)
 static void check_same(const struct model *a, const struct model *b)
 {
 	CHECK(model_site_count(a) == model_site_count(b));
+	CHECK(model_callsite_count(a) == model_callsite_count(b));
 	CHECK(model_override_count(a) == model_override_count(b));
 	CHECK(model_sample_count(a) == model_sample_count(b));
 	CHECK(model_alias_count(a) == model_alias_count(b));

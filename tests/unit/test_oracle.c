@@ -1,6 +1,7 @@
 /*
  * test_oracle.c - random streams through the model and through the oracle:
- * every figure of every site, every override, every life must be the same.
+ * every figure of every site and callsite, every override, every life must be
+ * the same.
  */
 #include "cmocka_all.h"
 
@@ -18,6 +19,7 @@ struct mix {
 	unsigned symbol_share; /* one in so many events is a symbol */
 	bool orderly;	       /* free only what is alive, with its size */
 	bool big;	       /* sizes beyond 32 bits */
+	unsigned compact;      /* one in so many streams has callsites, or 0 */
 };
 
 static const char *const names[] = {"@a.lua", "@b.lua", "return 1\n",
@@ -74,6 +76,98 @@ static void random_heap_event(const struct mix *mix, const struct oracle *o,
 	}
 }
 
+/* ---- compact streams */
+
+static uint64_t one_of(uint64_t *seed, size_t count)
+{
+	return 1 + next_random(seed) % count;
+}
+
+static void random_frame(const struct oracle_numbers *n, uint64_t *seed,
+			 struct decode_event *e)
+{
+	e->address = next_random(seed) % (LJM_FRAME_GAP + 1);
+	switch (e->address) {
+	case LJM_FRAME_INTERNAL:
+		e->start_address = next_random(seed) % 3;
+		return;
+	case LJM_FRAME_GAP:
+		e->start_address = next_random(seed) % 2;
+		return;
+	case LJM_FRAME_C:
+		e->start_address = one_of(seed, n->function_count);
+		return;
+	default:
+		e->start_address = one_of(seed, n->proto_count);
+		e->line = next_random(seed) % 4;
+		if (e->address != LJM_FRAME_LUA)
+			e->trace_number = 1 + next_random(seed) % 2;
+	}
+}
+
+/* A definition of what there is most want of, else any record. */
+static void random_record(const struct oracle_numbers *n, uint64_t *seed,
+			  struct decode_event *e)
+{
+	unsigned type = LJM_RECORD_STRING + (unsigned)(next_random(seed) % 10);
+
+	if (n->string_count < 6)
+		type = LJM_RECORD_STRING;
+	else if (n->proto_count < 2)
+		type = LJM_RECORD_PROTO;
+	else if (n->function_count < 2)
+		type = LJM_RECORD_FUNCTION;
+	else if (n->frame_count < 4)
+		type = LJM_RECORD_FRAME;
+	else if (n->path_count == 0)
+		type = LJM_RECORD_CALLSITE;
+	*e = (struct decode_event){.kind = DECODE_RECORD,
+				   .source = (uint8_t)type};
+	if (type == LJM_RECORD_STRING) {
+		e->name = names[n->string_count % 6];
+		e->name_size = strlen(e->name);
+	} else if (type == LJM_RECORD_PROTO) {
+		e->address = one_of(seed, n->string_count);
+		e->line = next_random(seed) % 2;
+		e->start_address = next_random(seed) % (n->string_count + 1);
+	} else if (type == LJM_RECORD_FUNCTION) {
+		e->address = 2 + next_random(seed) % 3;
+		/* Names without a newline, one of them empty. */
+		e->start_address = next_random(seed) % 2 ? 1 : 5;
+	} else if (type == LJM_RECORD_FRAME) {
+		random_frame(n, seed, e);
+	} else if (type == LJM_RECORD_CALLSITE) {
+		e->start_address = one_of(seed, n->frame_count);
+		e->address = next_random(seed) % (n->path_count + 1);
+		if (e->address != 0 &&
+		    n->paths[e->address - 1].depth == ORACLE_DEPTH)
+			e->address = 0;
+	} else {
+		/* A mark needs a string; others are not looked at here. */
+		e->address = 1;
+	}
+}
+
+static void random_start(struct decode_event *e)
+{
+	*e = (struct decode_event){.kind = DECODE_RECORD,
+				   .source = LJM_RECORD_START,
+				   .name = names[0]};
+}
+
+static void random_compact(const struct mix *mix, const struct oracle *o,
+			   uint64_t *seed, struct decode_event *e)
+{
+	if (o->numbers.path_count == 0 || next_random(seed) % 6 == 0) {
+		random_record(&o->numbers, seed, e);
+		return;
+	}
+	random_heap_event(mix, o, seed, e);
+	e->source = DECODE_CALLSITE;
+	e->address = one_of(seed, o->numbers.path_count);
+	e->line = 0;
+}
+
 /* ---- lives */
 
 struct lives {
@@ -111,21 +205,75 @@ struct match {
 	const struct model *m;
 	const struct oracle *o;
 	size_t of[ORACLE_SITES];
+	size_t of_callsite[ORACLE_CALLSITES];
 };
+
+static const struct model_figures nothing;
+
+/* A site or callsite that no event belongs to is no news to the oracle. */
+static void check_unknown(const struct model_figures *f, const char *name)
+{
+	if (memcmp(f, &nothing, sizeof(nothing)) != 0)
+		fail_msg("the oracle has no %s", name);
+}
 
 static void match_sites(struct match *match)
 {
 	char name[ORACLE_NAME];
+	size_t found = 0;
 
-	assert_int_equal(model_site_count(match->m), match->o->site_count);
 	for (uint32_t i = 0; i < model_site_count(match->m); i++) {
 		const struct model_site site = model_site(match->m, i);
 
 		model_site_print(&site, name, sizeof(name));
 		match->of[i] = oracle_find_site(match->o, name);
+		found += match->of[i] != SIZE_MAX;
 		if (match->of[i] == SIZE_MAX)
-			fail_msg("the oracle has no site %s", name);
+			check_unknown(&site.figures, name);
 	}
+	assert_int_equal(found, match->o->site_count);
+}
+
+/* The oracle's word for a callsite of the model. */
+static void print_key(const struct model *m, uint32_t index, char *out)
+{
+	struct model_frame frames[ORACLE_DEPTH];
+	const struct model_site site =
+		model_site(m, model_callsite_site(m, index));
+	struct model_callsite c;
+	char name[ORACLE_NAME];
+	uint32_t depth = 0;
+
+	for (; index != MODEL_NO_CALLSITE; index = c.parent) {
+		assert_true(depth < ORACLE_DEPTH);
+		model_callsite(m, index, &c);
+		assert_true(c.frame < model_frame_count(m));
+		model_frame(m, c.frame, &frames[depth++]);
+		assert_true(c.parent == MODEL_NO_CALLSITE || c.parent < index);
+		assert_int_equal(c.depth == 1, c.parent == MODEL_NO_CALLSITE);
+	}
+	model_site_print(&site, name, sizeof(name));
+	oracle_key(name, frames, depth, out);
+}
+
+static void match_callsites(struct match *match)
+{
+	const size_t count = model_callsite_count(match->m);
+	struct model_callsite c;
+	char key[ORACLE_PATH];
+	size_t found = 0;
+
+	assert_true(count <= ORACLE_CALLSITES);
+	for (uint32_t i = 0; i < count; i++) {
+		print_key(match->m, i, key);
+		model_callsite(match->m, i, &c);
+		assert_int_equal(c.site, model_callsite_site(match->m, i));
+		match->of_callsite[i] = oracle_find_callsite(match->o, key);
+		found += match->of_callsite[i] != SIZE_MAX;
+		if (match->of_callsite[i] == SIZE_MAX)
+			check_unknown(&c.figures, key);
+	}
+	assert_int_equal(found, match->o->callsite_count);
 }
 
 static void check_figures(const struct model_figures *got,
@@ -150,10 +298,27 @@ static void check_sites(const struct match *match)
 {
 	for (uint32_t i = 0; i < model_site_count(match->m); i++) {
 		const struct model_site site = model_site(match->m, i);
+		const size_t of = match->of[i];
 
-		check_figures(&site.figures,
-			      &match->o->sites[match->of[i]].figures,
-			      match->o->sites[match->of[i]].name);
+		if (of != SIZE_MAX)
+			check_figures(&site.figures,
+				      &match->o->sites[of].figures,
+				      match->o->sites[of].name);
+	}
+}
+
+static void check_callsites(const struct match *match)
+{
+	struct model_callsite c;
+
+	for (uint32_t i = 0; i < model_callsite_count(match->m); i++) {
+		const size_t of = match->of_callsite[i];
+
+		model_callsite(match->m, i, &c);
+		if (of != SIZE_MAX)
+			check_figures(&c.figures,
+				      &match->o->callsites[of].figures,
+				      match->o->callsites[of].key);
 	}
 }
 
@@ -191,11 +356,13 @@ static void check_totals(const struct match *match)
 		    b->last_collector_free_event);
 	assert_true(a->begun_bytes_since_collector ==
 		    b->begun_bytes_since_collector);
+	assert_true(a->lost_events == b->lost_events);
 }
 
-static size_t oracle_index(const struct match *match, uint32_t site)
+static size_t oracle_index(const struct match *match, uint32_t callsite)
 {
-	return site == MODEL_NO_SITE ? MODEL_NO_SITE : match->of[site];
+	return callsite == MODEL_NO_CALLSITE ? MODEL_NO_CALLSITE
+					     : match->of_callsite[callsite];
 }
 
 static void check_lives(const struct match *match, struct lives *l)
@@ -239,11 +406,19 @@ static void check_aliases(const struct match *match)
 static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 		       uint64_t *seed)
 {
+	const bool compact =
+		mix->compact != 0 && next_random(seed) % mix->compact == 0;
 	struct decode_event events[256];
 	size_t count = 0, taken;
 
+	if (compact) {
+		random_start(&events[0]);
+		oracle_apply(o, &events[count++]);
+	}
 	for (int i = 0; i < STREAM_EVENTS; i++) {
-		if (next_random(seed) % mix->symbol_share == 0)
+		if (compact)
+			random_compact(mix, o, seed, &events[count]);
+		else if (next_random(seed) % mix->symbol_share == 0)
 			random_symbol(seed, &events[count]);
 		else
 			random_heap_event(mix, o, seed, &events[count]);
@@ -283,7 +458,9 @@ static void run(const struct mix *mix, uint64_t seed, int streams,
 		run_stream(m, o, mix, &seed);
 	oracle_sum(o);
 	match_sites(&match);
+	match_callsites(&match);
 	check_sites(&match);
+	check_callsites(&match);
 	check_totals(&match);
 	check_overrides(&match);
 	check_aliases(&match);
@@ -297,10 +474,10 @@ static void run(const struct mix *mix, uint64_t seed, int streams,
 static void test_random_streams(void **state)
 {
 	static const struct mix mixes[] = {
-		{40, 10, false, false},
-		{400, 50, true, false},
-		{8, 3, false, false},
-		{60, 20, false, true},
+		{40, 10, false, false, 0}, {400, 50, true, false, 0},
+		{8, 3, false, false, 0},   {60, 20, false, true, 0},
+		{40, 10, false, false, 1}, {400, 50, true, false, 1},
+		{40, 10, false, false, 2},
 	};
 	(void)state;
 
