@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "message.h"
 
 /* A query of more bytes than this is some other file. */
 #define QUERY_MAX (1u << 20)
-
-/* What messages call the database that vanishes: TMPDIR is where it is. */
-#define TEMPORARY "temporary database"
 
 /* ---- its text */
 
@@ -175,6 +173,35 @@ enum memparse_status job_query_database(const struct options *options,
 
 /* ---- on streams: through a database that vanishes */
 
+/* The first folder in which SQLite can write, in its order. */
+static const char *temporary_folder(void)
+{
+	const char *const folders[] = {getenv("SQLITE_TMPDIR"),
+				       getenv("TMPDIR"), "/var/tmp", "/usr/tmp",
+				       "/tmp"};
+	struct stat st;
+
+	for (unsigned i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (folders[i] != NULL && stat(folders[i], &st) == 0 &&
+		    S_ISDIR(st.st_mode) && access(folders[i], W_OK | X_OK) == 0)
+			return folders[i];
+	return ".";
+}
+
+/*
+ * What messages call that database: when its folder is full, people must know
+ * which one it is. Without rows of blocks it is in memory.
+ */
+static const char *temporary_name(bool needs_blocks)
+{
+	static char name[512];
+
+	snprintf(name, sizeof(name), "temporary database%s%s",
+		 needs_blocks ? " in " : "",
+		 needs_blocks ? temporary_folder() : "");
+	return name;
+}
+
 /* Feeds an open input and the other operands into one profile. */
 static enum memparse_status read_streams(const struct options *options,
 					 struct job_input *in,
@@ -182,6 +209,7 @@ static enum memparse_status read_streams(const struct options *options,
 					 struct store *store)
 {
 	const bool several = options->operand_count > 1;
+	const char *const name = in->store_name;
 	enum memparse_status status = MEMPARSE_DONE, ended = MEMPARSE_DONE;
 	struct store_profile profile = {
 		.source = several ? "several streams" : in->path,
@@ -195,7 +223,7 @@ static enum memparse_status read_streams(const struct options *options,
 			break;
 		job_input_close(in);
 		status = job_input_open(options, in, options->operands[i + 1],
-					TEMPORARY);
+					name);
 		if (status == MEMPARSE_DONE && in->is_database) {
 			message(in->path, "a query reports on one database, "
 					  "or on streams");
@@ -212,7 +240,7 @@ static enum memparse_status read_streams(const struct options *options,
 	profile.warnings = in->warnings;
 	profile.warning_count = in->warning_count;
 	if (!store_profile(store, model, &profile) || !store_commit(store)) {
-		message(TEMPORARY, "%s", store_error(store));
+		message(name, "%s", store_error(store));
 		return MEMPARSE_SYSTEM;
 	}
 	return ended;
@@ -229,9 +257,10 @@ static enum memparse_status query_streams(const struct options *options,
 	status = job_check_query(options->query, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
+	in->store_name = temporary_name(needs_blocks);
 	if (store_open(&store, NULL, !needs_blocks) != STORE_OK ||
 	    !store_begin(store)) {
-		message(TEMPORARY, "%s",
+		message(in->store_name, "%s",
 			store ? store_error(store) : "out of memory");
 		status = MEMPARSE_SYSTEM;
 	} else {
@@ -257,7 +286,7 @@ enum memparse_status job_query(const struct options *options)
 	status = job_load_query(options->query, &sql);
 	if (status == MEMPARSE_DONE)
 		status = job_input_open(options, &in, options->operands[0],
-					TEMPORARY);
+					NULL);
 	if (status != MEMPARSE_DONE) {
 		/* It has been said why. */
 	} else if (in.is_database && options->operand_count > 1) {

@@ -26,16 +26,18 @@ static struct {
 	bool visible;
 } progress;
 
-/* Writes a line in one go, so that lines of other processes do not mix. */
+/*
+ * Writes a line in one go, so that lines of other processes do not mix. There
+ * is room for all bytes as \xNN: it may be said that there is no memory.
+ */
 static void write_line(const char *text)
 {
-	struct format_buffer b = {NULL, 0, 0, false};
+	char room[4 * MESSAGE_MAX];
+	struct format_buffer b = {room, 0, sizeof(room), false};
 
 	format_printable(&b, text, strlen(text));
 	message_progress_end();
-	fprintf(stderr, "memparse: %.*s\n", (int)b.size,
-		b.data != NULL ? b.data : "");
-	format_clear(&b);
+	fprintf(stderr, "memparse: %.*s\n", (int)b.size, room);
 }
 
 void message(const char *file, const char *format, ...)

@@ -62,8 +62,9 @@ static enum report_result fail(struct report *r, int result, unsigned line)
 	const char *const what = (result & 0xff) == SQLITE_NOMEM
 					 ? sqlite3_errstr(SQLITE_NOMEM)
 					 : sqlite3_errmsg(r->db);
-	struct format_buffer b = {NULL, 0, 0, false};
-	char place[32] = "";
+	/* There is room for all bytes as \xNN, without memory, too. */
+	char room[4 * sizeof(r->error)], place[32] = "";
+	struct format_buffer b = {room, 0, sizeof(room), false};
 
 	if ((result & 0xff) == SQLITE_AUTH) {
 		snprintf(r->error, sizeof(r->error),
@@ -72,10 +73,9 @@ static enum report_result fail(struct report *r, int result, unsigned line)
 	}
 	if (line != 0)
 		snprintf(place, sizeof(place), "line %u: ", line);
-	format_printable(&b, what, strlen(what));
+	format_printable(&b, what, strnlen(what, sizeof(r->error)));
 	snprintf(r->error, sizeof(r->error), "%s%.*s", place, (int)b.size,
-		 b.data != NULL ? b.data : "");
-	format_clear(&b);
+		 room);
 	return blame(result);
 }
 

@@ -189,8 +189,12 @@ static bool is_zstd(const uint8_t *p)
 static bool start_zstd(struct reader *r)
 {
 	struct source *const s = &r->pub;
+	const size_t size = s->size;
 	size_t code;
 
+	/* Whatever comes, these bytes are not the stream's. */
+	s->size = 0;
+	s->compressed = true;
 	r->input = malloc(INPUT_SIZE);
 	r->zstd = ZSTD_createDCtx();
 	if (r->input == NULL || r->zstd == NULL) {
@@ -203,10 +207,8 @@ static bool start_zstd(struct reader *r)
 		fail_system(r, EINVAL);
 		return false;
 	}
-	memcpy(r->input, s->window, s->size);
-	r->filled = s->size;
-	s->size = 0;
-	s->compressed = true;
+	memcpy(r->input, s->window, size);
+	r->filled = size;
 	return true;
 }
 

@@ -58,12 +58,16 @@ enum attempt {
 /* Opens and locks path.partial, whoever may have left it there. */
 static enum attempt try_partial(struct store *s)
 {
+	const int flags =
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	struct stat st;
 	int error;
 
-	s->lock = open(s->partial,
-		       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-		       0666);
+	s->lock = open(s->partial, flags | O_EXCL, 0666);
+	if (s->lock >= 0)
+		s->made = true;
+	else if (errno == EEXIST)
+		s->lock = open(s->partial, flags, 0666);
 	if (s->lock < 0) {
 		store_fail_system(s, s->partial, errno);
 		return FAILED;
@@ -77,9 +81,13 @@ static enum attempt try_partial(struct store *s)
 		}
 		/* Its owner has finished, or has given up. */
 		errno = EWOULDBLOCK;
+	} else if (errno == EWOULDBLOCK) {
+		s->made = false;
 	}
 	error = errno;
 	store_fail_system(s, s->partial, error);
+	if (s->made && error != EWOULDBLOCK)
+		unlink(s->partial);
 	close(s->lock);
 	s->lock = -1;
 	return error == EWOULDBLOCK || error == EINTR ? BUSY : FAILED;
@@ -178,7 +186,10 @@ bool store_file_finish(struct store *s)
 	unfinished = NULL;
 	close(s->lock);
 	s->lock = -1;
-	return sync_directory(s);
+	if (sync_directory(s))
+		return true;
+	unlink(s->path);
+	return false;
 }
 
 void store_file_drop(struct store *s)

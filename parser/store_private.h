@@ -23,6 +23,7 @@ struct store {
 	char *path;	/* as SQLite gets it */
 	char *partial;	/* path.partial, locked while lock >= 0 */
 	int lock;
+	bool made; /* partial was not there before, and is nobody else's */
 
 	int64_t first_profile, last_profile; /* stored so far */
 	/* The next free numbers. */

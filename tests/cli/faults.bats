@@ -1,0 +1,245 @@
+# faults.bats - the n-th call that fails: memory, files, disks. See fault.c.
+#
+# Every n in the slow run, HOW_MANY=all; else the first ones, then fewer and fewer.
+# What fails must say so in one line, with status 4, and leave nothing behind;
+# or nothing of it may show at all.
+load common
+
+# The text of a stream, large enough for threads when it is compressed.
+noise() {
+  awk 'BEGIN {
+    srand(1)
+    print "ljs 3\nlua 0x1000 \"noise\" 1\nljm 3"
+    for (i = 1; i <= 60000; i++) {
+      printf "alloc lua 0x1000:%d 0x%x %d\n", rand() * 1000,
+        rand() * 8000 * 60000 + i, rand() * 1e9
+    }
+    print "end"
+  }'
+}
+
+# What a database holds, but for the time and the order of blocks alive.
+contents() {
+  sqlite3 "$1" "PRAGMA integrity_check;
+    SELECT profile_id, site_id, died_site_id, born_event, died_event,
+      realloc_of, address, size FROM allocation ORDER BY 1, 4, 5;
+    SELECT * FROM site ORDER BY site_id;
+    SELECT * FROM site_override ORDER BY 1, 2, 3, 4;
+    SELECT * FROM heap_sample ORDER BY 1, 2;
+    SELECT profile_id, source, complete, events, live_bytes FROM profile"
+}
+
+explain() {
+  wrong "$kind, call $n${on:+ and all behind}: $*" "status $status" \
+    "$(cat ../err)"
+}
+
+# Sets left to what the run left, beside the streams.
+look() {
+  local file
+  left=
+  for file in *; do
+    case $file in
+    app | cut | hostile) ;;
+    *) left+=" $file" ;;
+    esac
+  done
+}
+
+# What is right after a run. Files that a test needs are in ../, but app.
+check() {
+  look
+  case $status in
+  0)
+    cmp -s ../out ../clean.out || explain "another output"
+    cmp -s ../err ../clean.err || explain "other words, if nothing is wrong"
+    [ "$left" = "$clean_left" ] || explain "left behind:$left"
+    if [ -e db ]; then
+      contents db > ../contents
+      cmp -s ../contents ../clean.contents || explain "another database"
+    fi
+    ;;
+  4)
+    # Besides warnings, which may have been said before.
+    said=$(grep -v ': warning: ' ../err) || explain "not a word"
+    [[ "$said" != *$'\n'* ]] || explain "not one line"
+    [[ "$said" == "memparse: "?*": "?* ||
+      "$said" == "memparse: out of memory" ]] || explain "not a clear line"
+    if [ -e ../before ]; then
+      # Where no write succeeds, none takes back what was written: that is
+      # left to the journal.
+      [ -z "$on" ] || left=${left/ db-journal/}
+      [ "$left" = " db" ] || explain "left behind:$left"
+      cmp -s db ../before || {
+        contents db > ../contents
+        contents ../before | cmp -s - ../contents
+      } || {
+        # The report on it failed, when it was complete.
+        [ -n "$reported" ] && cmp -s ../contents ../clean.contents
+      } || explain "the database has changed"
+    elif [ -n "$reported" ] && [ "$left" = " db" ]; then
+      contents db | cmp -s - ../clean.contents || explain "half a database"
+    else
+      [ -z "$left" ] || explain "left behind:$left"
+    fi
+    ;;
+  *) explain "another status" ;;
+  esac
+}
+
+# As it is before every run: one stream, and a database if there is to be one.
+fresh() {
+  rm -f db db-journal ../mark
+  [ ! -e ../before ] || cp ../before db
+}
+
+# each KIND ARGUMENTS...: every call of the kind, once and for good.
+each() {
+  local kind=$1 on n status left said clean_left reported=
+  shift
+  [[ " $* " != *" -o db -q "* ]] || reported=1
+  fresh
+  memparse "$@" > ../clean.out 2> ../clean.err
+  look
+  clean_left=$left
+  [ ! -e db ] || contents db > ../clean.contents
+  for on in "" 1; do
+    # Who is interrupted for ever tries for ever.
+    [ "$kind$on" != intr1 ] || break
+    n=1
+    while :; do
+      fresh
+      status=0
+      LD_PRELOAD=$FAULT FAULT=$kind FAULT_AT=$n FAULT_MARK=../mark \
+        FAULT_ON=$on "$MEMPARSE" "$@" > ../out 2> ../err || status=$?
+      [ -e ../mark ] || break
+      check
+      n=$((n + 1))
+      [ "$HOW_MANY" = all ] || [ $n -le 20 ] || n=$((n + n / 4))
+    done
+    [ "$n" -gt 1 ] || explain "nothing to refuse"
+  done
+}
+
+# The same for a database that exists.
+each_added() {
+  memparse hostile -o ../before
+  each "$@"
+}
+
+@test "memory: a report" {
+  each malloc app
+  each malloc --leak-only --human-readable hostile
+}
+@test "memory: a dump" { each malloc --dump hostile; }
+@test "memory: rows" { each malloc -q largest_blocks app; }
+@test "memory: rows as JSON" { each malloc -f json hostile; }
+@test "memory: rows as Markdown and as CSV" {
+  [ "$HOW_MANY" = all ] || skip "in the slow run"
+  each malloc -f markdown hostile
+  each malloc -f csv hostile
+}
+@test "memory: a query of one's own" {
+  echo "SELECT x'00', name FROM site" > ../mine.sql
+  each malloc -f box -q ../mine.sql app
+}
+@test "memory: a new database" { each malloc app -o db; }
+@test "memory: a database without rows of blocks" { each malloc app hostile -o db --summary; }
+@test "memory: a database that exists" { each_added malloc app -o db; }
+@test "memory: a database, and a report on it" { each_added malloc app -o db -q churn; }
+@test "memory: a stored profile" {
+  memparse app -o ../db
+  each malloc ../db
+  each malloc ../db -q leaks
+}
+@test "memory: a compressed stream" {
+  zstd -q app -o ../app.zst
+  each malloc --leak-only ../app.zst
+  noise | "$ENCODE" | zstd -q > ../noise.zst
+  [ "$(stat -c %s ../noise.zst)" -gt 262144 ]
+  each malloc --leak-only ../noise.zst
+}
+
+@test "files that cannot be opened" {
+  each open app --leak-only
+  each open app -q leaks
+  each open app -o db
+  each_added open app -o db
+  each open app -o db -q leaks
+}
+@test "reads that fail" {
+  each read --leak-only app
+  zstd -q app -o ../app.zst
+  each read --leak-only ../app.zst
+  each read -q leaks app
+  each read app -o db
+  each_added read app -o db
+  each read app -o db -q leaks
+  cp ../before ../db
+  rm ../before
+  each read ../db
+  each read ../db -q leaks
+}
+@test "writes that fail" {
+  each write app -o db
+  each_added write app -o db
+}
+@test "a disk that does not keep what it got" {
+  each sync app -o db
+  each_added sync app -o db
+}
+@test "names, sizes and locks that the system refuses" {
+  each file app --leak-only
+  each file app -o db
+  each_added file app -o db
+}
+@test "reads and writes that are short, or interrupted, do not show" {
+  for kind in short intr; do
+    each $kind app --leak-only
+    each $kind app -o db
+    each_added $kind app -o db
+    rm ../before
+  done
+}
+
+# ---- the process that is killed
+
+@test "kill -9 at any moment: a database is as it was, or complete" {
+  local times=12 killed=0
+  [ "$HOW_MANY" != all ] || times=200
+  noise | "$ENCODE" > ../noise
+  memparse hostile -o ../before
+  contents ../before > ../before.contents
+  cp ../before db
+  memparse ../noise -o db 2> /dev/null
+  contents db > ../clean.contents
+  for ((i = 0; i < times; i++)); do
+    cp ../before db
+    "$MEMPARSE" ../noise -o db 2> /dev/null &
+    sleep "0.$(printf %03d $((RANDOM % 250)))"
+    kill -KILL $! 2> /dev/null && killed=$((killed + 1))
+    wait $! || true
+    contents db > ../contents
+    cmp -s ../contents ../before.contents ||
+      cmp -s ../contents ../clean.contents ||
+      wrong "neither as before nor complete" "$(head -n 5 ../contents)"
+    rm -f db-journal
+  done
+  [ $killed -gt 0 ]
+}
+
+@test "a folder for temporary files that is full is named" {
+  many | "$ENCODE" > ../long
+  mkdir ../tmp
+  status=0
+  (
+    ulimit -f 100
+    TMPDIR=$PWD/../tmp "$MEMPARSE" ../long{,,,,,,,,,} -q lifetimes
+  ) 2> ../err || status=$?
+  [ "$status" -eq 4 ] || wrong "status $status" "$(cat ../err)"
+  [[ "$(grep -v ': warning: ' ../err)" == \
+    "memparse: temporary database in $PWD/../tmp: "?* ]] ||
+    wrong "$(cat ../err)"
+  only
+  [ -z "$(ls -A ../tmp)" ]
+}
