@@ -158,6 +158,13 @@ refused() {
 @test "no UPDATE RETURNING" { refused "mine.sql: a query may only read: *" "UPDATE site_data SET kind = 'c' RETURNING kind"; }
 @test "no PRAGMA" { refused "mine.sql: a query may only read: *" "PRAGMA user_version = 7"; }
 @test "not even a PRAGMA that reads" { refused "mine.sql: a query may only read: *" "PRAGMA user_version"; }
+@test "no PRAGMA by another name" { refused "mine.sql: *" "SELECT * FROM pragma_database_list"; }
+@test "no extension" { refused "mine.sql: not authorized" "SELECT load_extension('x')"; }
+@test "no temporary table" { refused "mine.sql: a query may only read: *" "CREATE TEMP TABLE t AS SELECT 1"; }
+@test "no INSERT behind WITH" { refused "mine.sql: a query may only read: *" "WITH t AS (SELECT 1) INSERT INTO label_data SELECT 1, 'a', 'b' FROM t"; }
+@test "no ANALYZE" { refused "mine.sql: a query may only read: *" "ANALYZE"; }
+@test "no DETACH" { refused "mine.sql: a query may only read: *" "DETACH main"; }
+@test "no reading of files" { refused "mine.sql: *" "SELECT readfile('/etc/passwd')"; }
 @test "no DROP" { refused "mine.sql: a query may only read: *" "DROP VIEW site"; }
 @test "no VACUUM INTO" { refused "mine.sql: a query may only read: *" "VACUUM INTO 'x'"; }
 @test "no transaction" { refused "mine.sql: a query may only read: *" "BEGIN"; }
