@@ -1,10 +1,10 @@
 /*
- * levels.c - which zstd level should the recorder use?
+ * levels.c - which zstd level and window should the recorder use?
  *
  *   bench-levels STREAM...
  *
  * Compresses each plain stream as the recorder does, flushed every 128 KiB,
- * with several levels in turn; prints the medians of five rounds.
+ * with several levels and windows in turn; prints the medians of five rounds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,13 +29,19 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+struct setting {
+	int level;
+	int window_log; /* 0: the level's own */
+};
+
 /* Returns the compressed size. */
-static size_t compress(const char *data, size_t size, int level, char *out,
-		       size_t room)
+static size_t compress(const char *data, size_t size,
+		       const struct setting *setting, char *out, size_t room)
 {
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	size_t done, total = 0;
-	ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, setting->level);
+	ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, setting->window_log);
 	for (done = 0; done < size;) {
 		size_t part = size - done < WBUF_SIZE ? size - done : WBUF_SIZE;
 		ZSTD_inBuffer in = {data + done, part, 0};
@@ -72,9 +78,12 @@ static char *read_file(const char *name, size_t *size)
 
 int main(int argc, char **argv)
 {
-	static const int levels[] = {-5, -1, 1, 2, 3, 5};
+	static const struct setting settings[] = {
+		{-5, 0}, {-1, 0}, {1, 0}, {1, 20}, {1, 21},
+		{1, 22}, {2, 0},  {3, 0}, {5, 0},
+	};
 	enum {
-		LEVELS = sizeof levels / sizeof *levels
+		LEVELS = sizeof settings / sizeof *settings
 	};
 	char *out = malloc(1 << 20);
 	int file, l, r;
@@ -85,15 +94,16 @@ int main(int argc, char **argv)
 		for (r = 0; r < ROUNDS; r++)
 			for (l = 0; l < LEVELS; l++) {
 				double start = now();
-				packed[l] = compress(data, size, levels[l], out,
-						     1 << 20);
+				packed[l] = compress(data, size, &settings[l],
+						     out, 1 << 20);
 				seconds[l][r] = now() - start;
 			}
 		printf("%s: %zu bytes\n", argv[file], size);
 		for (l = 0; l < LEVELS; l++) {
 			qsort(seconds[l], ROUNDS, sizeof(double), compare);
-			printf("  level %2d: %6.1f MB/s  ratio %6.2f\n",
-			       levels[l],
+			printf("  level %2d window %2d: %6.1f MB/s  ratio "
+			       "%6.2f\n",
+			       settings[l].level, settings[l].window_log,
 			       (double)size / 1e6 / seconds[l][ROUNDS / 2],
 			       (double)size / (double)packed[l]);
 		}
