@@ -17,12 +17,14 @@
 #include "vm_frame.h"
 
 /* An event, and what the copying in whole words may write beyond it. */
-#define EVENT_ROOM (LJM_EVENT_MAX + 16)
+_Static_assert(LJM_EVENT_MAX + 16 <= WBUF_SLACK, "an event fits");
 
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
+#define NOINLINE __attribute__((noinline))
+
 /* Room for an event, or false when the recording ended for it. */
-static __attribute__((noinline)) bool make_room(struct recorder *r)
+static NOINLINE bool make_room(struct recorder *r)
 {
 	int saved = errno;
 	wbuf_flush(&r->out);
@@ -34,7 +36,7 @@ static __attribute__((noinline)) bool make_room(struct recorder *r)
 
 VM_INLINE bool has_room(const struct recorder *r)
 {
-	return (size_t)(r->out.end - r->out.pos) >= EVENT_ROOM;
+	return r->out.pos < r->out.end;
 }
 
 static struct recorder_place *place_entry(struct recorder *r, uintptr_t pc)
@@ -54,19 +56,19 @@ static bool after_symbol(struct recorder *r, bool in_memory)
 	return r->recording;
 }
 
-/* Keeps the location that starts at r->out.pos + 1 and ends at end. */
+/* Keeps the head and location that start at r->out.pos and end at end. */
 static void keep_place(struct recorder *r, uintptr_t pc, uintptr_t proto,
-		       unsigned source, const uint8_t *end)
+		       const uint8_t *end)
 {
 	struct recorder_place *entry = place_entry(r, pc);
-	size_t size = (size_t)(end - r->out.pos) - 1;
+	size_t size = (size_t)(end - r->out.pos);
 	if (size > sizeof entry->bytes)
 		return;
 	entry->pc = pc;
 	entry->proto = proto;
-	entry->source = (uint8_t)source;
 	entry->size = (uint8_t)size;
-	memcpy(entry->bytes, r->out.pos + 1, sizeof entry->bytes);
+	memcpy(entry->bytes, r->out.pos, sizeof entry->bytes);
+	entry->bytes[0] &= (uint8_t)~LJM_KIND_MASK;
 }
 
 /*
@@ -85,13 +87,13 @@ static uint8_t *put_line(struct recorder *r, unsigned kind, uintptr_t proto,
 	*p++ = (uint8_t)LJM_HEAD(kind, LJM_SOURCE_LUA);
 	p = wbuf_put_uleb128(p, proto);
 	p = wbuf_put_uleb128(p, line);
-	keep_place(r, key_pc, key_proto, LJM_SOURCE_LUA, p);
+	keep_place(r, key_pc, key_proto, p);
 	return p;
 }
 
 /* A line seen for the first time. Returns NULL when the recording ended. */
-static __attribute__((noinline)) uint8_t *put_new_lua(
-	struct recorder *r, unsigned kind, const struct vm_place *place)
+static NOINLINE uint8_t *put_new_lua(struct recorder *r, unsigned kind,
+				     const struct vm_place *place)
 {
 	int saved = errno;
 	uint32_t line;
@@ -106,9 +108,8 @@ static __attribute__((noinline)) uint8_t *put_new_lua(
 	return p;
 }
 
-static __attribute__((noinline)) uint8_t *put_c(struct recorder *r,
-						unsigned kind,
-						const struct vm_place *place)
+static NOINLINE uint8_t *put_c(struct recorder *r, unsigned kind,
+			       const struct vm_place *place)
 {
 	int saved = errno;
 	bool ok = after_symbol(
@@ -120,9 +121,8 @@ static __attribute__((noinline)) uint8_t *put_c(struct recorder *r,
 	return wbuf_put_uleb128(r->out.pos + 1, place->c_function);
 }
 
-static __attribute__((noinline)) bool see_new_trace(struct recorder *r,
-						    uint32_t number,
-						    uintptr_t trace)
+static NOINLINE bool see_new_trace(struct recorder *r, uint32_t number,
+				   uintptr_t trace)
 {
 	int saved = errno;
 	bool ok = after_symbol(r, symbols_see_trace(&r->symbols, &r->out,
@@ -151,9 +151,9 @@ static uint8_t *put_trace_number(struct recorder *r, unsigned kind,
  * A call of compiled code, or an exit from it, seen for the first time: its
  * line, if certain. at: the return address, or the exit's snapshot.
  */
-static __attribute__((noinline)) uint8_t *put_new_call(
-	struct recorder *r, unsigned kind, const struct vm_place *place,
-	uintptr_t trace, uintptr_t at)
+static NOINLINE uint8_t *put_new_call(struct recorder *r, unsigned kind,
+				      const struct vm_place *place,
+				      uintptr_t trace, uintptr_t at)
 {
 	uint32_t number = place->trace;
 	int saved = errno;
@@ -171,7 +171,7 @@ static __attribute__((noinline)) uint8_t *put_new_call(
 	else {
 		p = put_trace_number(r, kind, number, trace);
 		if (p)
-			keep_place(r, at, trace, LJM_SOURCE_TRACE, p);
+			keep_place(r, at, trace, p);
 	}
 	errno = saved;
 	return p;
@@ -181,27 +181,28 @@ VM_INLINE uint8_t *put_place(struct recorder *r, unsigned kind,
 			     const struct recorder_place *entry)
 {
 	uint8_t *p = r->out.pos;
-	*p = (uint8_t)LJM_HEAD(kind, entry->source);
-	memcpy(p + 1, entry->bytes, sizeof entry->bytes);
-	return p + 1 + entry->size;
+	/* A whole word: size comes along, and is overwritten. */
+	memcpy(p,
+	       (const uint8_t *)entry + offsetof(struct recorder_place, bytes),
+	       RECORDER_PLACE_BYTES + 1);
+	*p = entry->bytes[0] | (uint8_t)kind;
+	return p + entry->size;
 }
 
 VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
 			     const struct vm_place *place)
 {
-	const struct vm_layout *y = &r->layout;
 	uint32_t number = place->trace;
 	const struct recorder_place *entry;
-	uintptr_t trace =
-		vm_ref(gc64, vm_u64(r->global + (unsigned)y->g_trace) +
-				     (gc64 ? 8 : 4) * (uintptr_t)number);
+	uintptr_t trace = vm_near_trace(&r->vm, gc64, number);
 	uintptr_t at = 0;
-	if (VM_UNLIKELY(!y->has_trace_lines || r->trace_numbers || !trace))
+	if (VM_UNLIKELY(!r->layout.has_trace_lines || r->trace_numbers ||
+			!trace))
 		return put_trace_number(r, kind, number, trace);
 	if (VM_LIKELY(place->where != VM_EXIT))
-		at = vm_return_address(y, gc64, r->global, trace);
+		at = vm_near_return_address(&r->vm, gc64, trace);
 	else if (kind == LJM_KIND_ALLOC) /* else the stack grows */
-		at = vm_exit_snapshot(y, gc64, r->global, trace);
+		at = vm_exit_snapshot(&r->layout, gc64, r->global, trace);
 	if (VM_UNLIKELY(!at))
 		return put_trace_number(r, kind, number, trace);
 	entry = place_entry(r, at);
@@ -219,7 +220,7 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 	struct vm_place place;
 	if (VM_UNLIKELY(!has_room(r)) && !make_room(r))
 		return NULL;
-	vm_place(&r->layout, gc64, r->global, &place);
+	vm_near_place(&r->vm, &r->layout, gc64, r->global, &place);
 	switch (place.where) {
 	case VM_LUA: {
 		const struct recorder_place *entry =
@@ -242,8 +243,7 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 }
 
 /* The block may be a prototype or a trace: what is kept of it goes. */
-static __attribute__((noinline)) void forget(struct recorder *r, void *ptr,
-					     size_t size)
+static NOINLINE void forget(struct recorder *r, void *ptr, size_t size)
 {
 	uintptr_t start = (uintptr_t)ptr;
 	size_t i;
@@ -255,84 +255,168 @@ static __attribute__((noinline)) void forget(struct recorder *r, void *ptr,
 			r->places[i].pc = 0;
 }
 
-VM_INLINE void record_free(struct recorder *r, bool gc64, void *ptr,
+VM_INLINE void record_free(struct recorder *r, bool gc64, bool pdep, void *ptr,
 			   size_t osize)
 {
 	uint8_t *p = put_source(r, gc64, LJM_KIND_FREE);
 	if (!p)
 		return;
-	p = wbuf_put_uleb128(p, (uintptr_t)ptr);
-	r->out.pos = wbuf_put_uleb128(p, osize);
+	p = wbuf_put(p, (uintptr_t)ptr, pdep);
+	r->out.pos = wbuf_put(p, osize, pdep);
 	if (VM_UNLIKELY(symbols_may_be_watched(&r->symbols, (uintptr_t)ptr)))
 		forget(r, ptr, osize);
 }
 
-VM_INLINE void *record_alloc(struct recorder *r, bool gc64, size_t nsize)
+VM_INLINE void *record_alloc(struct recorder *r, bool gc64, bool pdep,
+			     size_t nsize)
 {
 	uint8_t *p = put_source(r, gc64, LJM_KIND_ALLOC);
 	void *block = r->alloc(r->alloc_ud, NULL, 0, nsize);
 	if (block && p) {
-		p = wbuf_put_uleb128(p, (uintptr_t)block);
-		r->out.pos = wbuf_put_uleb128(p, nsize);
+		p = wbuf_put(p, (uintptr_t)block, pdep);
+		r->out.pos = wbuf_put(p, nsize, pdep);
 	}
 	return block;
 }
 
-VM_INLINE void *record_realloc(struct recorder *r, bool gc64, void *ptr,
-			       size_t osize, size_t nsize)
+VM_INLINE void *record_realloc(struct recorder *r, bool gc64, bool pdep,
+			       void *ptr, size_t osize, size_t nsize)
 {
 	uint8_t *p = put_source(r, gc64, LJM_KIND_REALLOC);
 	void *block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	if (block && p) {
-		p = wbuf_put_uleb128(p, (uintptr_t)ptr);
-		p = wbuf_put_uleb128(p, osize);
-		p = wbuf_put_uleb128(p, (uintptr_t)block);
-		r->out.pos = wbuf_put_uleb128(p, nsize);
+		p = wbuf_put(p, (uintptr_t)ptr, pdep);
+		p = wbuf_put(p, osize, pdep);
+		p = wbuf_put(p, (uintptr_t)block, pdep);
+		r->out.pos = wbuf_put(p, nsize, pdep);
 	}
 	return block;
 }
 
-VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
-		     bool gc64)
+/* Any call while recording; busy is set, and is taken back. */
+VM_INLINE void *record(struct recorder *r, void *ptr, size_t osize,
+		       size_t nsize, bool gc64, bool pdep)
 {
 	void *block;
-	if (VM_UNLIKELY(r->busy)) {
-		r->missed = true;
-		return r->alloc(r->alloc_ud, ptr, osize, nsize);
-	}
-	/* First busy, then the look at recording: see quiesce(). */
-	r->busy = true;
-	BARRIER();
-	if (VM_UNLIKELY(r->seen != environment_requests))
-		recorder_answer(r);
-	if (VM_UNLIKELY(!r->recording)) {
-		r->touched = true;
-		block = r->alloc(r->alloc_ud, ptr, osize, nsize);
-	} else if (nsize == 0) {
+	if (nsize == 0) {
 		if (ptr)
-			record_free(r, gc64, ptr, osize);
+			record_free(r, gc64, pdep, ptr, osize);
 		block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	} else if (!ptr) {
-		block = record_alloc(r, gc64, nsize);
+		block = record_alloc(r, gc64, pdep, nsize);
 	} else {
-		block = record_realloc(r, gc64, ptr, osize, nsize);
+		block = record_realloc(r, gc64, pdep, ptr, osize, nsize);
 	}
 	BARRIER();
 	r->busy = false;
 	return block;
 }
 
+static NOINLINE void *record_wide(struct recorder *r, void *ptr, size_t osize,
+				  size_t nsize)
+{
+	return record(r, ptr, osize, nsize, true, false);
+}
+
+static NOINLINE void *record_wide_pdep(struct recorder *r, void *ptr,
+				       size_t osize, size_t nsize)
+{
+	return record(r, ptr, osize, nsize, true, true);
+}
+
+static NOINLINE void *record_narrow(struct recorder *r, void *ptr, size_t osize,
+				    size_t nsize)
+{
+	return record(r, ptr, osize, nsize, false, false);
+}
+
+typedef void *record_fn(struct recorder *r, void *ptr, size_t osize,
+			size_t nsize);
+
+/* A call that came from within the hook. */
+static NOINLINE void *pass_nested(struct recorder *r, void *ptr, size_t osize,
+				  size_t nsize)
+{
+	r->missed = true;
+	return r->alloc(r->alloc_ud, ptr, osize, nsize);
+}
+
+/* The environment asks for something, or nothing is recorded. */
+static NOINLINE void *pass_or_record(struct recorder *r, void *ptr,
+				     size_t osize, size_t nsize, record_fn *rec)
+{
+	void *block;
+	if (r->seen != environment_requests)
+		recorder_answer(r);
+	if (r->recording)
+		return rec(r, ptr, osize, nsize);
+	r->touched = true;
+	block = r->alloc(r->alloc_ud, ptr, osize, nsize);
+	BARRIER();
+	r->busy = false;
+	return block;
+}
+
+/* A freed block that is watched; its event is written. */
+static NOINLINE void *forget_and_free(struct recorder *r, void *ptr,
+				      size_t osize)
+{
+	void *block;
+	forget(r, ptr, osize);
+	block = r->alloc(r->alloc_ud, ptr, osize, 0);
+	BARRIER();
+	r->busy = false;
+	return block;
+}
+
+/*
+ * Half of all events are the collector's frees: they are written right here,
+ * and everything else is a jump away, so that no register needs saving. The
+ * block is freed when the event is behind us: not busy any more.
+ */
+VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
+		     record_fn *rec, bool pdep)
+{
+	uint8_t *p;
+	if (VM_UNLIKELY(r->busy))
+		return pass_nested(r, ptr, osize, nsize);
+	/* First busy, then the look at recording: see quiesce(). */
+	r->busy = true;
+	BARRIER();
+	if (VM_UNLIKELY(!r->recording || r->seen != environment_requests))
+		return pass_or_record(r, ptr, osize, nsize, rec);
+	if (nsize || !vm_near_collecting(&r->vm) ||
+	    VM_UNLIKELY(!ptr || !has_room(r)))
+		return rec(r, ptr, osize, nsize);
+	p = r->out.pos;
+	*p = (uint8_t)LJM_HEAD(LJM_KIND_FREE, LJM_SOURCE_INTERNAL);
+	p = wbuf_put(p + 1, (uintptr_t)ptr, pdep);
+	r->out.pos = wbuf_put(p, osize, pdep);
+	if (VM_UNLIKELY(symbols_may_be_watched(&r->symbols, (uintptr_t)ptr)))
+		return forget_and_free(r, ptr, osize);
+	BARRIER();
+	r->busy = false;
+	return r->alloc(r->alloc_ud, ptr, osize, 0);
+}
+
 static void *hook_wide(void *ud, void *ptr, size_t osize, size_t nsize)
 {
-	return hook(ud, ptr, osize, nsize, true);
+	return hook(ud, ptr, osize, nsize, record_wide, false);
+}
+
+static void *hook_wide_pdep(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+	return hook(ud, ptr, osize, nsize, record_wide_pdep, true);
 }
 
 static void *hook_narrow(void *ud, void *ptr, size_t osize, size_t nsize)
 {
-	return hook(ud, ptr, osize, nsize, false);
+	return hook(ud, ptr, osize, nsize, record_narrow, false);
 }
 
 lua_Alloc hook_for(bool gc64)
 {
-	return gc64 ? hook_wide : hook_narrow;
+	if (!gc64)
+		return hook_narrow;
+	return wbuf_has_pdep() ? hook_wide_pdep : hook_wide;
 }

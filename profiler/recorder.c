@@ -93,9 +93,12 @@ static void register_once(void)
 struct recorder *recorder_new(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct recorder *r = calloc(1, sizeof *r);
+	/* On a cache line's start. */
+	size_t size = (sizeof(struct recorder) + 63) & ~(size_t)63;
+	struct recorder *r = aligned_alloc(64, size);
 	if (!r)
 		return NULL;
+	memset(r, 0, size);
 	r->sink.fd = -1;
 	pthread_once(&once, register_once);
 	process_lock(&all_lock);
@@ -178,6 +181,7 @@ static void set_vm(struct recorder *r, lua_State *L,
 	r->layout = *layout;
 	r->global =
 		vm_ref(layout->gc64, (uintptr_t)L + (unsigned)layout->l_glref);
+	vm_near_init(&r->vm, layout, r->global);
 }
 
 /* From here on the hook works without Lua's API. */

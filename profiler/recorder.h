@@ -18,20 +18,22 @@
 
 #include "sink.h"
 #include "symbols.h"
+#include "vm_frame.h"
 #include "vm_layout.h"
 #include "vm_trace.h"
 #include "wbuf.h"
 
+#define RECORDER_PLACE_BYTES 15
+
 /*
- * An encoded location, found again by the PC, or in compiled code by the
- * return address and the trace.
+ * An event's encoded head and location, found again by the PC, or in compiled
+ * code by the return address and the trace.
  */
 struct recorder_place {
-	uintptr_t pc;	 /* 0: empty */
-	uintptr_t proto; /* or trace */
-	uint8_t source;	 /* enum ljm_source */
-	uint8_t size;
-	uint8_t bytes[14];
+	uintptr_t pc;			     /* 0: empty */
+	uintptr_t proto;		     /* or trace */
+	uint8_t bytes[RECORDER_PLACE_BYTES]; /* the head's has no kind yet */
+	uint8_t size;			     /* of the bytes */
 };
 
 /* A power of two; 64 KiB, enough for the allocating lines that are hot. */
@@ -39,6 +41,8 @@ struct recorder_place {
 
 struct recorder {
 	/*
+	 * What every event needs comes first, in two cache lines.
+	 *
 	 * recording: events are wanted. busy: the hook is at work; keeps it
 	 * from entering itself, and another thread's exit() from closing the
 	 * stream under it (see quiesce()).
@@ -48,17 +52,18 @@ struct recorder {
 	volatile bool missed;  /* a call came while busy: not recorded */
 	volatile bool touched; /* set by every call while not recording */
 	unsigned seen;	       /* environment_requests that were answered */
-	uintptr_t global;      /* the VM's global_State */
-	lua_Alloc alloc;       /* the allocator below us, and its ud */
-	void *alloc_ud;
 	struct wbuf out;
+	lua_Alloc alloc; /* the allocator below us, and its ud */
+	void *alloc_ud;
+	struct vm_near vm; /* of layout and global */
 	struct recorder_place *places;
-	struct vm_layout layout;
+	uintptr_t global;   /* the VM's global_State */
+	bool trace_numbers; /* traces instead of their lines */
+	bool prepared;	    /* layout, global and traces are set */
+	bool hears_traces;  /* the handler of trace events is there */
 	struct symbols symbols;
+	struct vm_layout layout;
 	struct vm_traces traces; /* logged from require on */
-	bool prepared;		 /* layout, global and traces are set */
-	bool hears_traces;	 /* the handler of trace events is there */
-	bool trace_numbers;	 /* traces instead of their lines */
 	struct sink sink;
 	bool running;	       /* between a start and its stop */
 	bool installed;	       /* the hook is in the allocator chain */

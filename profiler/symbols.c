@@ -108,8 +108,8 @@ void symbols_free(struct symbols *s)
 
 static bool watch(struct symbols *s, uintptr_t address, bool *added)
 {
-	uint64_t h = address_hash(address) >> 8;
-	s->watched_bits[h >> 6 & 63] |= (uint64_t)1 << (h & 63);
+	unsigned bit = symbols_watched_bit(address);
+	s->watched_bits[bit / 64] |= (uint64_t)1 << bit % 64;
 	return set_add(&s->watched, address, added);
 }
 

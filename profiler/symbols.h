@@ -71,12 +71,18 @@ static inline uint64_t address_hash(uintptr_t address)
 	return x ^ x >> 32;
 }
 
+/* Which of the watched_bits is this address's? */
+static inline unsigned symbols_watched_bit(uintptr_t address)
+{
+	return (unsigned)(address * 0x9e3779b97f4a7c15 >> 52);
+}
+
 /* false: certainly not watched. */
 static inline bool symbols_may_be_watched(const struct symbols *s,
 					  uintptr_t address)
 {
-	uint64_t h = address_hash(address) >> 8;
-	return s->watched_bits[h >> 6 & 63] >> (h & 63) & 1;
+	unsigned bit = symbols_watched_bit(address);
+	return s->watched_bits[bit / 64] >> bit % 64 & 1;
 }
 
 /* true: the trace's symbol is in the stream and means this trace. */

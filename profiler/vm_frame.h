@@ -169,29 +169,94 @@ bool vm_place_line(const struct vm_layout *y, const struct vm_place *place,
  */
 uintptr_t vm_running_thread(const struct vm_layout *y, uintptr_t global);
 
-VM_INLINE void vm_interpreted_place(const struct vm_layout *y, bool gc64,
+/*
+ * What every event reads of a layout: in one cache line, the global_State's
+ * fields as addresses. The calibration's trials run on it, too.
+ */
+struct vm_near {
+	uintptr_t vmstate;  /* address of the int32_t */
+	uintptr_t cur_L;    /* address of the reference */
+	uintptr_t jit_base; /* address of the reference; 0: no JIT */
+	uintptr_t parent;   /* address of the uint32_t; 0: not found */
+	uintptr_t trace;    /* address of the pointer */
+	int32_t state_gc;
+	/* Offsets, as in the layout. */
+	uint16_t l_base, l_stack, l_cframe;
+	uint16_t cf_pc;
+	uint16_t fn_ffid, fn_pc;
+	uint16_t pt_size;
+	uint16_t trace_spadjust, return_offset;
+};
+
+VM_INLINE void vm_near_init(struct vm_near *n, const struct vm_layout *y,
+			    uintptr_t global)
+{
+	n->vmstate = global + (unsigned)y->g_vmstate;
+	n->cur_L = global + (unsigned)y->g_cur_L;
+	n->jit_base = y->has_jit ? global + (unsigned)y->g_jit_base : 0;
+	n->parent = y->g_parent ? global + (unsigned)y->g_parent : 0;
+	n->trace = global + (unsigned)y->g_trace;
+	n->state_gc = y->state_gc;
+	n->l_base = (uint16_t)y->l_base;
+	n->l_stack = (uint16_t)y->l_stack;
+	n->l_cframe = (uint16_t)y->l_cframe;
+	n->cf_pc = (uint16_t)y->cf_pc;
+	n->fn_ffid = (uint16_t)y->fn_ffid;
+	n->fn_pc = (uint16_t)y->fn_pc;
+	n->pt_size = (uint16_t)y->pt_size;
+	n->trace_spadjust = (uint16_t)y->trace_spadjust;
+	n->return_offset = (uint16_t)y->return_offset;
+}
+
+/* Is the collector at work? Then the place is VM_INTERNAL. */
+VM_INLINE bool vm_near_collecting(const struct vm_near *n)
+{
+	return (int32_t)vm_u32(n->vmstate) == n->state_gc;
+}
+
+/* The trace of that number; 0 when there is none. */
+VM_INLINE uintptr_t vm_near_trace(const struct vm_near *n, bool gc64,
+				  uint32_t number)
+{
+	return vm_ref(gc64,
+		      vm_u64(n->trace) + (gc64 ? 8 : 4) * (uintptr_t)number);
+}
+
+/*
+ * The return address into the trace that runs, read off the C stack; 0 when
+ * there is no C frame.
+ */
+VM_INLINE uintptr_t vm_near_return_address(const struct vm_near *n, bool gc64,
+					   uintptr_t trace)
+{
+	uintptr_t L = vm_ref(gc64, n->cur_L);
+	uintptr_t cframe = L ? vm_u64(L + n->l_cframe) & ~(uint64_t)3 : 0;
+	uint16_t adjust = *(const uint16_t *)(trace + n->trace_spadjust);
+	return cframe ? vm_u64(cframe - n->return_offset - adjust) : 0;
+}
+
+VM_INLINE void vm_interpreted_place(const struct vm_near *n,
+				    const struct vm_layout *y, bool gc64,
 				    uintptr_t L, bool recording,
 				    struct vm_place *place)
 {
-	uintptr_t cframe = vm_cframe(y, L);
+	uintptr_t cframe = vm_u64(L + n->l_cframe) & ~(uint64_t)3;
 	uintptr_t frame, bottom, function;
 	place->where = VM_INTERNAL;
 	if (VM_UNLIKELY(!cframe))
 		return; /* host code: nothing runs on this thread */
-	frame = vm_u64(L + (unsigned)y->l_base) - 8;
-	bottom = vm_ref(gc64, L + (unsigned)y->l_stack) + (gc64 ? 8 : 0);
+	frame = vm_u64(L + n->l_base) - 8;
+	bottom = vm_ref(gc64, L + n->l_stack) + (gc64 ? 8 : 0);
 	if (VM_UNLIKELY(frame <= bottom))
 		return;
 	function = vm_frame_function(gc64, frame);
-	if (VM_LIKELY(function &&
-		      !*(const uint8_t *)(function + (unsigned)y->fn_ffid))) {
-		uintptr_t pc = vm_cframe_pc(y, gc64, cframe);
+	if (VM_LIKELY(function && !*(const uint8_t *)(function + n->fn_ffid))) {
+		uintptr_t pc = vm_ref(gc64, cframe + n->cf_pc);
 		/* The thread in place of a PC: recorder or trace exit. */
 		if (VM_UNLIKELY(pc == L || !pc))
 			return;
 		place->where = VM_LUA;
-		place->proto = vm_ref(gc64, function + (unsigned)y->fn_pc) -
-			       (unsigned)y->pt_size;
+		place->proto = vm_ref(gc64, function + n->fn_pc) - n->pt_size;
 		place->pc = (const uint32_t *)pc;
 		return;
 	}
@@ -203,43 +268,54 @@ VM_INLINE void vm_interpreted_place(const struct vm_layout *y, bool gc64,
 }
 
 /*
- * Where the VM of this global_State is.
+ * Where the VM of this global_State is; n was made of y and global.
  * Cost: a few nanoseconds with a Lua function on top.
  */
-VM_INLINE void vm_place(const struct vm_layout *y, bool gc64, uintptr_t global,
-			struct vm_place *place)
+VM_INLINE void vm_near_place(const struct vm_near *n, const struct vm_layout *y,
+			     bool gc64, uintptr_t global,
+			     struct vm_place *place)
 {
-	int32_t state =
-		*(const volatile int32_t *)(global + (unsigned)y->g_vmstate);
+	int32_t state = (int32_t)vm_u32(n->vmstate);
 	uintptr_t L;
 	place->where = VM_INTERNAL;
 	if (state > 0) {
-		if (!y->has_jit)
+		if (!n->jit_base)
 			return;
 		/* Without jit_base the state is stale: interpreted. */
-		if (vm_ref(gc64, global + (unsigned)y->g_jit_base)) {
+		if (vm_ref(gc64, n->jit_base)) {
 			place->where = VM_TRACE;
 			place->trace = (uint32_t)state;
 			return;
 		}
-	} else if (state == y->state_gc - 1 && y->g_parent) {
-		place->where = VM_EXIT;
-		place->trace = vm_u32(global + (unsigned)y->g_parent);
-		return;
-	} else if (state <= y->state_gc && state != y->state_gc - 2) {
+	} else if (VM_UNLIKELY(state <= n->state_gc)) {
+		if (state == n->state_gc - 1 && n->parent) {
+			place->where = VM_EXIT;
+			place->trace = vm_u32(n->parent);
+			return;
+		}
 		/*
 		 * Collector, trace exit, optimiser, assembler. The recorder
 		 * (-2) leaves its state set while the interpreter goes on.
 		 */
-		return;
+		if (state != n->state_gc - 2)
+			return;
 	}
-	L = vm_ref(gc64, global + (unsigned)y->g_cur_L);
-	if (VM_UNLIKELY(!L || !vm_cframe(y, L))) {
+	L = vm_ref(gc64, n->cur_L);
+	if (VM_UNLIKELY(!L || vm_u64(L + n->l_cframe) < 4)) {
 		L = vm_running_thread(y, global);
 		if (!L)
 			return;
 	}
-	vm_interpreted_place(y, gc64, L, state == y->state_gc - 2, place);
+	vm_interpreted_place(n, y, gc64, L, state == n->state_gc - 2, place);
+}
+
+/* The same for once. */
+VM_INLINE void vm_place(const struct vm_layout *y, bool gc64, uintptr_t global,
+			struct vm_place *place)
+{
+	struct vm_near n;
+	vm_near_init(&n, y, global);
+	vm_near_place(&n, y, gc64, global, place);
 }
 
 #endif

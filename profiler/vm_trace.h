@@ -84,12 +84,9 @@ void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
 static inline uintptr_t vm_return_address(const struct vm_layout *y, bool gc64,
 					  uintptr_t global, uintptr_t trace)
 {
-	uintptr_t L = vm_ref(gc64, global + (unsigned)y->g_cur_L);
-	uintptr_t cframe = L ? vm_cframe(y, L) : 0;
-	uint16_t adjust =
-		*(const uint16_t *)(trace + (unsigned)y->trace_spadjust);
-	return cframe ? vm_u64(cframe - (unsigned)y->return_offset - adjust)
-		      : 0;
+	struct vm_near n;
+	vm_near_init(&n, y, global);
+	return vm_near_return_address(&n, gc64, trace);
 }
 
 /*

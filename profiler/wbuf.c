@@ -8,11 +8,22 @@
 #include "ljm_format.h"
 #include "sink.h"
 
+bool wbuf_has_pdep(void)
+{
+#ifdef __x86_64__
+	/* AMD made it of microcode before Zen 3: a hundred cycles. */
+	return __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("bdver4") &&
+	       !__builtin_cpu_is("amdfam17h");
+#else
+	return false;
+#endif
+}
+
 bool wbuf_open(struct wbuf *w, struct sink *sink)
 {
 	w->start = malloc(WBUF_SIZE);
 	w->pos = w->start;
-	w->end = w->start ? w->start + WBUF_SIZE : NULL;
+	w->end = w->start ? w->start + WBUF_SIZE - WBUF_SLACK : NULL;
 	w->sink = sink;
 	w->error = 0;
 	return w->start != NULL;
@@ -36,13 +47,13 @@ void wbuf_bytes(struct wbuf *w, const void *data, size_t n)
 {
 	const uint8_t *from = data;
 	while (n && !w->error) {
-		size_t room = (size_t)(w->end - w->pos);
+		size_t room = w->pos < w->end ? (size_t)(w->end - w->pos) : 0;
 		size_t part = n < room ? n : room;
 		memcpy(w->pos, from, part);
 		w->pos += part;
 		from += part;
 		n -= part;
-		if (w->pos == w->end)
+		if (w->pos >= w->end)
 			wbuf_flush(w);
 	}
 }

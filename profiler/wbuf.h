@@ -16,7 +16,7 @@ struct sink;
 
 struct wbuf {
 	uint8_t *pos; /* next byte to write */
-	uint8_t *end; /* past the last byte */
+	uint8_t *end; /* full from here on; WBUF_SLACK bytes follow */
 	uint8_t *start;
 	struct sink *sink;
 	int error; /* the first errno, 0 none */
@@ -25,11 +25,14 @@ struct wbuf {
 /* What a killed process loses at most, before compression. */
 #define WBUF_SIZE (128u << 10)
 
+/* What may be written in place when pos < end, and so beyond end. */
+#define WBUF_SLACK 128
+
 /* Allocates the buffer. Returns false without memory. Borrows the sink. */
 bool wbuf_open(struct wbuf *w, struct sink *sink);
 void wbuf_free(struct wbuf *w);
 
-/* Hands everything to the sink. */
+/* Hands everything to the sink. Afterwards pos < end. */
 void wbuf_flush(struct wbuf *w);
 
 /* n bytes, any number of buffers long. */
@@ -39,14 +42,40 @@ void wbuf_uleb128(struct wbuf *w, uint64_t value);
 /* Its length and its bytes. */
 void wbuf_string(struct wbuf *w, const char *text, size_t n);
 
-/*
- * Writes value at p, which must have room for 16 bytes; returns the end.
- * Without a loop: groups of seven bits are spread over the bytes of a word.
+/* ---- LEB128 in place, without a loop
+ *
+ * Seven-bit groups are spread over the bytes of a word: by one instruction
+ * where the processor has it (pdep: the caller asked wbuf_has_pdep(), and it
+ * is a constant), else by three rounds of masks and shifts.
  */
-static inline __attribute__((always_inline)) uint8_t *wbuf_put_uleb128(
-	uint8_t *p, uint64_t value)
+
+#define WBUF_INLINE static inline __attribute__((always_inline))
+
+/* Is there an instruction that spreads bits, and is it fast? */
+bool wbuf_has_pdep(void);
+
+/* value < 2^56 */
+WBUF_INLINE uint64_t wbuf_spread(uint64_t value, bool pdep)
 {
 	uint64_t x = value;
+#ifdef __x86_64__
+	if (pdep) {
+		__asm__("pdepq %2, %1, %0"
+			: "=r"(x)
+			: "r"(value), "rm"((uint64_t)0x7f7f7f7f7f7f7f7f));
+		return x;
+	}
+#endif
+	(void)pdep;
+	x = (x & 0x000000000fffffff) | (x & 0x00fffffff0000000) << 4;
+	x = (x & 0x00003fff00003fff) | (x & 0x0fffc0000fffc000) << 2;
+	return (x & 0x007f007f007f007f) | (x & 0x3f803f803f803f80) << 1;
+}
+
+/* Writes value at p, which must have room for 16 bytes; returns the end. */
+WBUF_INLINE uint8_t *wbuf_put(uint8_t *p, uint64_t value, bool pdep)
+{
+	uint64_t x;
 	unsigned last;
 	if (value < 0x80) {
 		*p = (uint8_t)value;
@@ -60,13 +89,17 @@ static inline __attribute__((always_inline)) uint8_t *wbuf_put_uleb128(
 		*p++ = (uint8_t)value;
 		return p;
 	}
-	x = (x & 0x000000000fffffff) | (x & 0x00fffffff0000000) << 4;
-	x = (x & 0x00003fff00003fff) | (x & 0x0fffc0000fffc000) << 2;
-	x = (x & 0x007f007f007f007f) | (x & 0x3f803f803f803f80) << 1;
-	last = (63 - (unsigned)__builtin_clzll(x)) / 8;
-	x |= 0x8080808080808080 & (((uint64_t)1 << 8 * last) - 1);
+	x = wbuf_spread(value, pdep);
+	/* Every byte but the last says that another one follows. */
+	last = (63 - (unsigned)__builtin_clzll(x)) & 56;
+	x |= 0x8080808080808080 & (((uint64_t)1 << last) - 1);
 	memcpy(p, &x, 8);
-	return p + last + 1;
+	return p + last / 8 + 1;
+}
+
+WBUF_INLINE uint8_t *wbuf_put_uleb128(uint8_t *p, uint64_t value)
+{
+	return wbuf_put(p, value, false);
 }
 
 #endif
