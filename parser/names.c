@@ -108,7 +108,14 @@ static const char *copy_text(struct names *n, const char *text, size_t size)
 	return copy;
 }
 
-uint32_t names_intern(struct names *n, const char *text, size_t size)
+/* Where it is noted which name has its text at this place. */
+static uint32_t *recent(struct names *n, const char *text)
+{
+	return &n->recent[hash_u64((uintptr_t)text, n->seed) >> 32 &
+			  (NAMES_RECENT - 1)];
+}
+
+static uint32_t intern(struct names *n, const char *text, size_t size)
 {
 	const uint32_t hash = (uint32_t)(hash_bytes(text, size, n->seed) >> 32);
 	const char *copy;
@@ -128,6 +135,20 @@ uint32_t names_intern(struct names *n, const char *text, size_t size)
 		.text = copy, .size = (uint32_t)size, .hash = hash};
 	*slot = ++n->count;
 	return n->count - 1;
+}
+
+uint32_t names_intern(struct names *n, const char *text, size_t size)
+{
+	const uint32_t known = *recent(n, text);
+	uint32_t number;
+
+	if (known != 0 && n->list[known - 1].text == text &&
+	    n->list[known - 1].size == size)
+		return known - 1;
+	number = intern(n, text, size);
+	if (number != NAME_NONE)
+		*recent(n, n->list[number].text) = number + 1;
+	return number;
 }
 
 static bool add_alias(struct names *n, struct name *name)

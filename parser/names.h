@@ -26,7 +26,11 @@ struct name {
 	bool chunk;	/* it has been used as a chunk's name */
 };
 
+/* Places for texts that were asked for by where they are kept. */
+#define NAMES_RECENT 256u
+
 struct names {
+	uint32_t recent[NAMES_RECENT]; /* index + 1 into list, 0: free */
 	struct name *list;
 	uint32_t count, cap;
 	uint32_t *slots; /* index + 1 into list, 0: free */
@@ -42,7 +46,10 @@ struct names {
 void names_init(struct names *n);
 void names_clear(struct names *n);
 
-/* Finds or copies a text. Returns its number, NAME_NONE without memory. */
+/*
+ * Finds or copies a text. Returns its number, NAME_NONE without memory. A text
+ * of the table itself, which may be long, is mostly found without reading it.
+ */
 uint32_t names_intern(struct names *n, const char *text, size_t size);
 
 /*

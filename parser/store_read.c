@@ -80,7 +80,7 @@ static int open_with(struct store_reader *r, const char *path, int flags)
 	sqlite3_db_config(r->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	result = sqlite3_exec(r->db,
 			      "PRAGMA query_only = 1;"
-			      "PRAGMA mmap_size = 1073741824;"
+			      "PRAGMA cache_size = -16384;"
 			      "SELECT count(*) FROM sqlite_schema",
 			      NULL, NULL, NULL);
 	return result;
@@ -207,26 +207,64 @@ enum {
 	SITE_TRACE,
 	SITE_NAME_ID,
 	SITE_IS_SYMBOL,
-	SITE_TEXT,
-	SITE_RAW,
 	SITE_FIGURES,
 };
 
 #define SELECT_SITES                                                           \
 	"SELECT site_id, kind = 'trace', line, address, trace_number, "        \
-	"s.name_id, n.is_symbol, n.text, n.raw" STORE_FIGURE_NAMES             \
+	"s.name_id, n.is_symbol" STORE_FIGURE_NAMES                            \
 	", first_event, last_event "                                           \
 	"FROM site_data AS s LEFT JOIN name_data AS n USING (name_id) "        \
 	"WHERE s.profile_id = ? ORDER BY site_id"
 
-/* The name of the site before, as the model keeps it. */
-struct last_name {
+/*
+ * Names of sites before, as the model keeps them, at their numbers' places. A
+ * name may be long, and have thousands of sites: they are not joined.
+ */
+#define NAME_PLACES 1024u
+
+struct known_name {
 	int64_t id;
-	struct model_name name;
+	struct model_name name; /* without text: none */
 };
 
-static void read_place(sqlite3_stmt *stmt, struct model_site *site,
-		       const struct last_name *last)
+struct name_reader {
+	sqlite3_stmt *stmt; /* of SELECT_NAME */
+	struct known_name places[NAME_PLACES];
+};
+
+#define SELECT_NAME "SELECT text, raw FROM name_data WHERE name_id = ?"
+
+static struct known_name *place_of(struct name_reader *names, int64_t id)
+{
+	return &names->places[(uint64_t)id % NAME_PLACES];
+}
+
+/* Reads a name, good until the next one is read. */
+static bool read_name(struct store_reader *r, struct name_reader *names,
+		      int64_t id, struct model_name *name)
+{
+	const struct known_name *const known = place_of(names, id);
+	int result;
+
+	if (known->name.text != NULL && known->id == id) {
+		*name = known->name;
+		return true;
+	}
+	sqlite3_reset(names->stmt);
+	result = sqlite3_bind_int64(names->stmt, 1, id);
+	if (result == SQLITE_OK)
+		result = sqlite3_step(names->stmt);
+	if (result == SQLITE_ROW)
+		*name = column_name(names->stmt, 0, 1);
+	else if (result == SQLITE_DONE) /* somebody has edited the tables */
+		*name = (struct model_name){"", 0, 0};
+	else
+		return fail(r, result);
+	return true;
+}
+
+static void read_place(sqlite3_stmt *stmt, struct model_site *site)
 {
 	enum model_site_kind kind = MODEL_SITE_INTERNAL;
 
@@ -236,13 +274,6 @@ static void read_place(sqlite3_stmt *stmt, struct model_site *site,
 			       : MODEL_SITE_LUA;
 	else if (sqlite3_column_int64(stmt, SITE_ADDRESS) != 0)
 		kind = MODEL_SITE_C_UNKNOWN;
-	/* Reading a text anew for each of its lines takes time if it is long.
-	 */
-	if (kind == MODEL_SITE_LUA || kind == MODEL_SITE_C)
-		site->name =
-			sqlite3_column_int64(stmt, SITE_NAME_ID) == last->id
-				? last->name
-				: column_name(stmt, SITE_TEXT, SITE_RAW);
 	site->line = (uint64_t)sqlite3_column_int64(stmt, SITE_LINE);
 	site->address = (uint64_t)sqlite3_column_int64(stmt, SITE_ADDRESS);
 	site->kind = kind;
@@ -315,26 +346,33 @@ static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
 		       struct known_sites *known)
 {
 	sqlite3_stmt *stmt = NULL;
-	struct last_name last = {0, {NULL, 0, 0}};
+	struct name_reader names = {.stmt = NULL};
 	int result = SQLITE_DONE;
-	bool ok = ask(r, &stmt, SELECT_SITES, id);
+	bool ok = ask(r, &stmt, SELECT_SITES, id) &&
+		  ask(r, &names.stmt, SELECT_NAME, 0);
 
 	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW) {
+		const int64_t name = sqlite3_column_int64(stmt, SITE_NAME_ID);
 		struct model_site site = {0};
 		uint32_t index;
 
-		read_place(stmt, &site, &last);
+		read_place(stmt, &site);
 		read_figures(stmt, &site.figures);
+		if (has(stmt, SITE_NAME_ID) &&
+		    !read_name(r, &names, name, &site.name)) {
+			ok = false;
+			break;
+		}
 		index = model_add_site(m, &site);
 		if (index == MODEL_NO_SITE ||
 		    !note_site(known, sqlite3_column_int64(stmt, SITE_ID),
-			       index)) {
+			       index))
 			ok = no_memory(r);
-		} else if (has(stmt, SITE_NAME_ID)) {
-			last.id = sqlite3_column_int64(stmt, SITE_NAME_ID);
-			last.name = model_site_name(m, index);
-		}
+		else if (has(stmt, SITE_NAME_ID))
+			*place_of(&names, name) = (struct known_name){
+				name, model_site_name(m, index)};
 	}
+	sqlite3_finalize(names.stmt);
 	return finish(r, stmt, ok, result);
 }
 
