@@ -17,7 +17,9 @@
  * leaves everything as it was.
  *
  * Memory: SQLite's cache, and what one profile's sites and chunks take up
- * while they are sorted; no rows of blocks. One thread.
+ * while they are sorted; no rows of blocks but the 300 KiB that wait for a
+ * second thread, which inserts them when there are many and shows in nothing
+ * else. One thread at a time.
  */
 #ifndef MEMPARSE_STORE_H
 #define MEMPARSE_STORE_H

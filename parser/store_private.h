@@ -2,7 +2,8 @@
  * store_private.h - what the files of the store share.
  *
  * store.c opens and commits, store_file.c guards the new file's name,
- * store_rows.c makes the rows of blocks and of the profile, store_sites.c,
+ * store_rows.c makes the rows of blocks and of the profile, store_writer.c has
+ * a second thread do it, store_sites.c,
  * store_stacks.c and store_names.c those of what the blocks belong to.
  */
 #ifndef MEMPARSE_STORE_PRIVATE_H
@@ -13,6 +14,11 @@
 
 /* Rows of allocation_data that one statement inserts. */
 #define STORE_BATCH 32
+
+/* After so many lives a second thread pays. */
+#define STORE_WRITER_LIVES (1u << 15)
+
+struct store_writer;
 
 struct store {
 	sqlite3 *db;
@@ -35,6 +41,8 @@ struct store {
 	uint64_t marks, collections; /* of this profile, so far */
 	struct model_life batch[STORE_BATCH];
 	unsigned batched;
+	uint64_t lives;		     /* inserted without the writer */
+	struct store_writer *writer; /* inserts them, or NULL */
 
 	char error[512];
 };
@@ -67,6 +75,22 @@ void store_file_drop(struct store *s);
 /* Prepares and drops the statements of store_rows.c. */
 bool store_rows_open(struct store *s);
 void store_rows_close(struct store *s);
+
+/* Inserts rows of lives, at most STORE_BATCH. */
+bool store_lives(struct store *s, const struct model_life *lives,
+		 unsigned count);
+
+/* NULL where there can be no second thread or it would not help. */
+struct store_writer *store_writer_start(struct store *s);
+
+/* Hands over a life. False if one before it could not be inserted. */
+bool store_writer_put(struct store_writer *w, const struct model_life *life);
+
+/* Waits until all is inserted; the database is the caller's then. */
+bool store_writer_settle(struct store_writer *w);
+
+/* Ends the thread, whatever waits is lost; w may be NULL. */
+void store_writer_stop(struct store_writer *w);
 
 /*
  * Bytes as printable UTF-8, in the way of model_site_print(); NULL without

@@ -30,6 +30,8 @@ bool store_rows_open(struct store *s)
 
 void store_rows_close(struct store *s)
 {
+	store_writer_stop(s->writer);
+	s->writer = NULL;
 	sqlite3_finalize(s->insert_batch);
 	sqlite3_finalize(s->insert_one);
 	s->insert_batch = s->insert_one = NULL;
@@ -66,29 +68,53 @@ static void bind_life(struct binder *b, const struct store *s,
 			    (life->replaced ? HOW_REPLACED : 0));
 }
 
-/* Inserts what waits in the batch: all at once when it is full. */
-static bool flush(struct store *s)
+bool store_lives(struct store *s, const struct model_life *lives,
+		 unsigned count)
 {
 	struct binder all = {s->insert_batch, 0, SQLITE_OK};
 	struct binder one = {s->insert_one, 0, SQLITE_OK};
-	const bool full = s->batched == STORE_BATCH;
+	const bool full = count == STORE_BATCH;
 
-	for (unsigned i = 0; i < s->batched; i++) {
-		bind_life(full ? &all : &one, s, &s->batch[i]);
+	for (unsigned i = 0; i < count; i++) {
+		bind_life(full ? &all : &one, s, &lives[i]);
 		if (!full && !store_insert(s, &one))
 			return false;
 	}
-	s->next_allocation += s->batched;
-	s->batched = 0;
+	s->next_allocation += count;
 	return !full || store_insert(s, &all);
+}
+
+/* Inserts what waits in the batch. */
+static bool insert_batch(struct store *s)
+{
+	const unsigned count = s->batched;
+
+	s->batched = 0;
+	s->lives += count;
+	return store_lives(s, s->batch, count);
+}
+
+/* Inserts all that waits; the database is this thread's then. */
+static bool flush(struct store *s)
+{
+	return insert_batch(s) &&
+	       (s->writer == NULL || store_writer_settle(s->writer));
 }
 
 bool store_life(void *arg, const struct model_life *life)
 {
 	struct store *const s = arg;
 
+	if (s->writer != NULL)
+		return store_writer_put(s->writer, life);
 	s->batch[s->batched++] = *life;
-	return s->batched < STORE_BATCH || flush(s);
+	if (s->batched < STORE_BATCH)
+		return true;
+	if (!insert_batch(s))
+		return false;
+	if (s->lives == STORE_WRITER_LIVES)
+		s->writer = store_writer_start(s);
+	return true;
 }
 
 bool store_live(struct store *s)
