@@ -98,7 +98,7 @@ enum vm_ir_family {
 	VM_IR_NEWREF,
 	VM_IR_BUFSTR,
 	VM_IR_TOSTR, /* further told apart by its mode, operand 2 */
-	VM_IR_OTHER, /* BUFHDR, BUFPUT, CALL*: these share helpers */
+	VM_IR_OTHER, /* BUFPUT, CALL*: these share helpers */
 };
 
 /* A snapshot, in builds since 2021; the calibration compares with jit.util. */

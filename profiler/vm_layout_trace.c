@@ -356,10 +356,10 @@ static bool measure_opcodes(struct search *s)
 		{"CNEW  ", VM_IR_CNEW},	  {"CNEWI ", VM_IR_CNEW},
 		{"SNEW  ", VM_IR_SNEW},	  {"XSNEW ", VM_IR_SNEW},
 		{"NEWREF", VM_IR_NEWREF}, {"BUFSTR", VM_IR_BUFSTR},
-		{"TOSTR ", VM_IR_TOSTR},  {"BUFHDR", VM_IR_OTHER},
-		{"BUFPUT", VM_IR_OTHER},  {"CALLN ", VM_IR_OTHER},
-		{"CALLA ", VM_IR_OTHER},  {"CALLL ", VM_IR_OTHER},
-		{"CALLS ", VM_IR_OTHER},  {"CALLXS", VM_IR_OTHER},
+		{"TOSTR ", VM_IR_TOSTR},  {"BUFPUT", VM_IR_OTHER},
+		{"CALLN ", VM_IR_OTHER},  {"CALLA ", VM_IR_OTHER},
+		{"CALLL ", VM_IR_OTHER},  {"CALLS ", VM_IR_OTHER},
+		{"CALLXS", VM_IR_OTHER},
 	};
 	size_t op, i, n = strlen(s->probe.irnames) / 6;
 	struct {

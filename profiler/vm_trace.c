@@ -113,12 +113,31 @@ static void first_classes(struct vm_helper *h, const struct trace_view *v,
 	}
 }
 
-static void narrow(struct vm_helper *h, const struct trace_view *v,
-		   const struct stretch *s, uint32_t calls)
+/* The calls that members of the class make of other helpers. */
+static uint32_t count_others(struct vm_traces *t, const struct trace_view *v,
+			     const struct stretch *s, uint32_t class,
+			     uintptr_t target)
+{
+	uint32_t at, n = 0;
+	for (at = s->code_from; at + CALL_SIZE <= s->code_to; at++) {
+		uintptr_t other = call_target(v, at);
+		const struct vm_helper *h =
+			other ? helper_slot(t, other) : NULL;
+		if (h && h->target && other != target && h->count == 1 &&
+		    h->classes[0] == class)
+			n++;
+	}
+	return n;
+}
+
+static void narrow(struct vm_traces *t, struct vm_helper *h,
+		   const struct trace_view *v, const struct stretch *s,
+		   uint32_t calls)
 {
 	uint32_t i, kept = 0;
 	for (i = 0; i < h->count; i++)
-		if (count_class(v, s, h->classes[i]) >= calls)
+		if (count_class(v, s, h->classes[i]) >=
+		    calls + count_others(t, v, s, h->classes[i], h->target))
 			h->classes[kept++] = h->classes[i];
 	h->count = kept;
 }
@@ -138,7 +157,7 @@ static void learn(struct vm_traces *t, const struct trace_view *v,
 		if (!calls)
 			continue;
 		if (h->target) {
-			narrow(h, v, &s, calls);
+			narrow(t, h, v, &s, calls);
 			continue;
 		}
 		if (t->helper_count >= VM_HELPERS / 2)

@@ -8,9 +8,10 @@
  * the candidates is on one line:
  *
  *  - A helper function is called by one family of IR instructions (a class,
- *    below), each of which calls it at most once. Which class, is narrowed
- *    down by every stretch of code that calls it: classes with fewer members
- *    than calls are out. Only when one is left it counts as known.
+ *    below), each of which makes at most one call. Which class, is narrowed
+ *    down by every stretch of code that calls it: classes are out whose members
+ *    are fewer than the calls, those of other known helpers of the class
+ *    included. Only when one is left it counts as known.
  *  - If the stretch has as many members of the class as calls of the helper,
  *    the n-th call is the n-th member. Else all members must agree.
  *  - The part after the loop mark is a copy, in order, of the part before.

@@ -33,23 +33,34 @@ SELECT 'sites: ' || count(*) FROM seen;
 SQL
 }
 
-# each_seed VM PROLOGUE ON_TRACE SEED...: a generated program a seed.
+# events STREAM: of lines and of traces.
+events() {
+  rm -f p.db
+  "$BUILD/memparse" "$1" -o p.db
+  sqlite3 -batch -list p.db "SELECT
+    total((alloc_events + realloc_events) * (kind = 'lua')),
+    total((alloc_events + realloc_events) * (kind = 'trace'))
+    FROM site"
+}
+
+# each_seed VM PROLOGUE ON_TRACE SEED...: a generated program a seed. PARTS=
+# no-escapes leaves out those objects that are made on leaving a trace. SHARE=1
+# runs each once more, to learn how many events are inside compiled code.
 each_seed() {
   local vm=$1 jit=$2 on_trace=$3 seed sites
   shift 3
-  rm -f share
+  rm -f share inside
   for seed in "$@"; do
-    luajit "$SITES/unique_sizes.lua" $seed p.lua p.tsv
+    luajit "$SITES/unique_sizes.lua" $seed p.lua p.tsv $PARTS
     echo "$jit" | cat - p.lua | sed '1N;s/\n/ /' > run.lua
+    [ -z "$SHARE" ] || {
+      MEMPROF_TRACE=number $vm run.lua p.bin
+      events p.bin | cut -d'|' -f2 >> inside
+    }
     $vm run.lua p.bin
-    rm -f p.db
-    "$BUILD/memparse" p.bin -o p.db
+    events p.bin >> share
     sites=$(wc -l < p.tsv)
     check_sites p.db p.tsv "$on_trace" > result || true
-    sqlite3 -batch -list p.db "SELECT
-      total((alloc_events + realloc_events) * (kind = 'lua')),
-      total((alloc_events + realloc_events) * (kind = 'trace'))
-      FROM site" >> share
     echo "seed $seed:" && cat result
     [ "$(cat result)" = "sites: $sites" ]
   done
@@ -58,4 +69,10 @@ each_seed() {
 # exact_share: of all events of lines and traces, per cent that have a line.
 exact_share() {
   awk -F'|' '{ l += $1; t += $2 } END { printf "%.2f", 100 * l / (l + t) }' share
+}
+
+# inside_share: of all events inside compiled code, per cent that have a line.
+inside_share() {
+  awk -F'|' 'FILENAME == "share" { t += $2 } FILENAME == "inside" { n += $1 }
+    END { printf "%.2f of %d", 100 * (1 - t / n), n }' share inside
 }

@@ -1,6 +1,6 @@
 -- Writes a program whose every allocation site has a size of its own.
 --
---   luajit unique_sizes.lua SEED PROGRAM EXPECTED
+--   luajit unique_sizes.lua SEED PROGRAM EXPECTED [no-escapes]
 --
 -- PROGRAM is run as: luajit PROGRAM STREAM, records itself into STREAM.
 -- EXPECTED gets a line a site: LINE SIZE COUNT; blocks of SIZE to SIZE + 47
@@ -394,7 +394,7 @@ local pads = emit("-- pads")
 
 local parts = {plain_functions, nested_calls, metamethods,
   errors_and_coroutines, callbacks, loops, long_statements, recursion,
-  more_recursion, escapes, iterators}
+  more_recursion, iterators, arg[4] ~= 'no-escapes' and escapes or nil}
 -- inner is called by later parts: it comes first, the others in any order.
 nested_calls()
 table.remove(parts, 2)
