@@ -191,9 +191,10 @@ static struct model_frame frame_of_record(const struct oracle_numbers *n,
 {
 	struct model_frame f = {.line = r->line,
 				.trace_number = r->trace_number};
-	const struct decode_event *const p = &n->protos[r->start_address - 1];
-	const struct decode_event *const c =
-		&n->functions[r->start_address - 1];
+	/* Numbers begin at 1; not all frames have one. */
+	const size_t at = r->start_address != 0 ? r->start_address - 1 : 0;
+	const struct decode_event *const p = &n->protos[at];
+	const struct decode_event *const c = &n->functions[at];
 
 	switch (r->address) {
 	case LJM_FRAME_INTERNAL:
@@ -533,11 +534,12 @@ static void apply_heap_event(struct oracle *o, const struct decode_event *e,
 static size_t find_event_callsite(struct oracle *o,
 				  const struct decode_event *e)
 {
-	const struct oracle_path *const p = &o->numbers.paths[e->address - 1];
+	const struct oracle_path *p;
 	char name[ORACLE_NAME * 2];
 	struct model_frame leaf;
 
 	if (e->source == DECODE_CALLSITE) {
+		p = &o->numbers.paths[e->address - 1];
 		print_path(o, p, name);
 		return find_or_add_callsite(o, name, p->frames, p->depth);
 	}
