@@ -85,7 +85,8 @@ enum memparse_status job_fail_reader(const struct store_reader *r,
 
 void job_remark(void *arg, const char *text)
 {
-	message(arg, "%s", text);
+	if (arg != NULL)
+		message(arg, "%s", text);
 }
 
 static enum memparse_status fail_input(const struct job_input *in,

@@ -74,9 +74,12 @@ enum memparse_status job_query_database(const struct options *options,
 enum memparse_status job_print_text(const struct options *options,
 				    const struct model *model);
 
-/* Adds a stored profile, 0 the newest; CONTENT if its stream was cut. */
+/*
+ * Adds a stored profile, 0 the newest; CONTENT if its stream was cut. told:
+ * what is to be remarked on it has been said when it was stored.
+ */
 enum memparse_status job_read_database(const char *path, int64_t profile,
-				       struct model *model);
+				       bool told, struct model *model);
 
 /* Finds out whether a query needs rows of blocks: USAGE if it is wrong. */
 enum memparse_status job_check_query(const char *name, const char *sql,
@@ -90,7 +93,7 @@ enum memparse_status job_fail_reader(const struct store_reader *r,
 				     const char *path,
 				     enum store_result result);
 
-/* A remark on a stored profile, said of the path that is arg. */
+/* A remark on a stored profile, said of the path that is arg, if any. */
 void job_remark(void *arg, const char *text);
 
 /* The worse of two. */

@@ -132,6 +132,8 @@ static enum memparse_status query_open(const struct options *options,
 				       const char *sql, int64_t profile)
 {
 	bool needs_blocks = false, summary = false, complete = true;
+	/* What was just stored has been remarked on. */
+	void *const whose = options->output == NULL ? (void *)path : NULL;
 	enum memparse_status status;
 	enum store_result result;
 
@@ -146,8 +148,8 @@ static enum memparse_status query_open(const struct options *options,
 			(long long)profile, options->query);
 		return MEMPARSE_USAGE;
 	}
-	if (result == STORE_OK && !store_read_remarks(r, profile, &complete,
-						      job_remark, (void *)path))
+	if (result == STORE_OK &&
+	    !store_read_remarks(r, profile, &complete, job_remark, whose))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
 		return job_fail_reader(r, path, result);

@@ -99,8 +99,8 @@ static enum memparse_status report_stored(const struct options *options,
 	if (model == NULL)
 		return job_no_memory();
 	for (int64_t id = first; id <= last && counts(status); id++)
-		status = job_worse(
-			status, job_read_database(options->output, id, model));
+		status = job_worse(status, job_read_database(options->output,
+							     id, true, model));
 	if (counts(status))
 		status = job_worse(status, job_print_text(options, model));
 	model_free(model);

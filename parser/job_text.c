@@ -24,7 +24,7 @@ enum memparse_status job_print_text(const struct options *options,
 /* ---- stored profiles */
 
 enum memparse_status job_read_database(const char *path, int64_t profile,
-				       struct model *model)
+				       bool told, struct model *model)
 {
 	enum memparse_status status = MEMPARSE_DONE;
 	enum store_result result;
@@ -37,7 +37,7 @@ enum memparse_status job_read_database(const char *path, int64_t profile,
 	if (result == STORE_OK &&
 	    (!store_read_profile(&r, profile, model) ||
 	     !store_read_remarks(&r, profile, &complete, job_remark,
-				 (void *)path)))
+				 told ? NULL : (void *)path)))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
 		status = job_fail_reader(&r, path, result);
@@ -88,9 +88,10 @@ static void read_one(const struct options *options, int operand,
 		status = MEMPARSE_USAGE;
 	}
 	if (status == MEMPARSE_DONE) {
-		status = in.is_database ? job_read_database(
-						  path, options->profile, model)
-					: job_input_read(&in, model, NULL);
+		status = in.is_database
+				 ? job_read_database(path, options->profile,
+						     false, model)
+				 : job_input_read(&in, model, NULL);
 		reading->any = reading->any || status == MEMPARSE_DONE ||
 			       status == MEMPARSE_CONTENT;
 		reading->broken = reading->broken || status == MEMPARSE_SYSTEM;

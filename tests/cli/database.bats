@@ -145,6 +145,13 @@ ingest without --summary" db -q $query
   fails 3 "$told" db --leak-only
   [[ "$output" == *"@cut.lua:2 holds 20B"* ]]
   fails 3 "$told" db -q leaks
+  # Of what is just being stored it is said once.
+  for what in --leak-only "-q leaks" "-f text"; do
+    # shellcheck disable=SC2086 # words
+    fails 3 "cut: offset 42: cut inside an event" cut -o new $what
+    [[ "$output" == *"@cut.lua:2"* ]]
+    rm new
+  done
   # The newest counts, or the one that is chosen.
   memparse app -o db
   works db --leak-only

@@ -157,6 +157,8 @@ TEXT
 
 @test "what is dumped makes the same stream again" {
   memparse --dump app | sed 's/  # .*//' | "$ENCODE" | cmp - app
+  compact=$SOURCE/tests/fuzz/corpus/compact
+  memparse --dump "$compact" | sed 's/  # .*//' | "$ENCODE" | cmp - "$compact"
 }
 
 @test "garbage at the end is warned of, and the warning is kept" {
@@ -225,4 +227,27 @@ TEXT
   sql db "SELECT died_by, count(*) FROM allocation GROUP BY 1" \
 "free|1
 replaced|1"
+}
+
+# slowly FILE: a stream into a pipe, with pauses in it.
+slowly() {
+  head -c 40000 "$1"
+  sleep 1.1
+  head -c 60000 "$1" | tail -c 20000
+  sleep 0.3
+  tail -c +60001 "$1"
+}
+
+@test "a line of progress, on a terminal only" {
+  [ -n "$(command -v script)" ] || skip "no script(1)"
+  many | "$ENCODE" > long
+  mkfifo pipe
+  slowly long > pipe &
+  script -qec '"$MEMPARSE" pipe --leak-only' log > out < /dev/null
+  # It is wiped out before anything else is written there.
+  LC_ALL=C grep -aqE $'^\rpipe: [0-9.]+[KM]iB read\033\\[K\r\033\\[Kmemparse: ' \
+    out || wrong "$(cat -v out)"
+  slowly long > pipe &
+  "$MEMPARSE" pipe --leak-only 2> log > out
+  ! grep -q read log
 }
