@@ -245,7 +245,7 @@ slowly() {
   slowly long > pipe &
   script -qec '"$MEMPARSE" pipe --leak-only' log > out < /dev/null
   # It is wiped out before anything else is written there.
-  LC_ALL=C grep -aqE $'^\rpipe: [0-9.]+[KM]iB read\033\\[K\r\033\\[Kmemparse: ' \
+  LC_ALL=C grep -aqE $'\rpipe: [0-9.]+[KM]iB read\033\\[K\r\033\\[Kmemparse: ' \
     out || wrong "$(cat -v out)"
   slowly long > pipe &
   "$MEMPARSE" pipe --leak-only 2> log > out
