@@ -27,7 +27,8 @@ local function again()
   string.format("%s-%d", keep.key4, 5)
   setmetatable({}, {__index = function() return {} end})[1] = 2
   getmetatable(newproxy(true)).__gc = function() reached[2] = {} end
-  collectgarbage() -- when it works by itself differs from run to run
+  -- When it works by itself differs from run to run.
+  collectgarbage() collectgarbage("stop")
   return #keep
 end
 local function work()
@@ -63,5 +64,6 @@ same_as_without() {
   # Something failed, and something did not: the range is wide enough.
   grep -q "not enough memory" without
   grep -q "true" without
-  diff without with
+  # Not how many allocations were tried: that differs from run to run.
+  diff <(cut -f 1-3,5 without) <(cut -f 1-3,5 with)
 }
