@@ -7,19 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format.h"
-#include "names.h"
-#include "symtab.h"
-
-struct dump {
-	struct ingest *in;
-	struct decoder decoder;
-	struct symtab symtab;
-	struct names names;
-	uint64_t event;
-	struct format_buffer text; /* for names on their way out */
-	FILE *out;
-};
+#include "dump_private.h"
 
 static enum ingest_result fail(struct dump *d, enum ingest_result result,
 			       const char *why)
@@ -37,8 +25,7 @@ static void write_buffer(struct dump *d)
 	d->text.size = 0;
 }
 
-/* Writes a name in quotes, with backslashes where there is need for them. */
-static void write_name(struct dump *d, const char *name, size_t size)
+void dump_name(struct dump *d, const char *name, size_t size)
 {
 	putc('"', d->out);
 	while (size != 0) {
@@ -67,82 +54,9 @@ static void write_symbol(struct dump *d, const struct decode_event *e)
 	}
 	fprintf(d->out, "%s 0x%" PRIx64 " ",
 		e->source == LJM_SOURCE_LUA ? "lua" : "c", e->address);
-	write_name(d, e->name, (size_t)e->name_size);
+	dump_name(d, e->name, (size_t)e->name_size);
 	if (e->source == LJM_SOURCE_LUA)
 		fprintf(d->out, " %" PRIu64, e->line);
-	putc('\n', d->out);
-}
-
-static void write_frame(struct dump *d, const struct decode_event *e)
-{
-	const uint64_t of = e->start_address;
-
-	switch ((enum ljm_frame)e->address) {
-	case LJM_FRAME_INTERNAL:
-		fprintf(d->out, "int %" PRIu64, of);
-		return;
-	case LJM_FRAME_LUA:
-		fprintf(d->out, "lua %" PRIu64 ":%" PRIu64, of, e->line);
-		return;
-	case LJM_FRAME_LUA_TRACE:
-		fprintf(d->out, "lua %" PRIu64 ":%" PRIu64 " trace:%" PRIu64,
-			of, e->line, e->trace_number);
-		return;
-	case LJM_FRAME_C:
-		fprintf(d->out, "c %" PRIu64, of);
-		return;
-	case LJM_FRAME_TRACE:
-		fprintf(d->out, "trace:%" PRIu64 " %" PRIu64 ":%" PRIu64,
-			e->trace_number, of, e->line);
-		return;
-	case LJM_FRAME_GAP:
-		fprintf(d->out, "gap %" PRIu64, of);
-	}
-}
-
-static void write_record(struct dump *d, const struct decode_event *e)
-{
-	static const char *const words[] = {[LJM_RECORD_START] = "start",
-					    [LJM_RECORD_STRING] = "string",
-					    [LJM_RECORD_PROTO] = "proto",
-					    [LJM_RECORD_FUNCTION] = "function",
-					    [LJM_RECORD_FRAME] = "frame",
-					    [LJM_RECORD_CALLSITE] = "callsite",
-					    [LJM_RECORD_CLOCK] = "clock",
-					    [LJM_RECORD_MARK] = "mark",
-					    [LJM_RECORD_COLLECTION] =
-						    "collection",
-					    [LJM_RECORD_UNIT] = "unit",
-					    [LJM_RECORD_LOST] = "lost"};
-
-	fprintf(d->out, "%s ", words[e->source]);
-	switch ((enum ljm_record)e->source) {
-	case LJM_RECORD_START:
-		fprintf(d->out, "%" PRIu64 " %" PRIu64 " %" PRIu64 " ",
-			e->address, e->line, e->start_address);
-		write_name(d, e->name, (size_t)e->name_size);
-		break;
-	case LJM_RECORD_STRING:
-		write_name(d, e->name, (size_t)e->name_size);
-		break;
-	case LJM_RECORD_PROTO:
-		fprintf(d->out, "%" PRIu64 " %" PRIu64 " %" PRIu64, e->address,
-			e->line, e->start_address);
-		break;
-	case LJM_RECORD_FUNCTION:
-		fprintf(d->out, "0x%" PRIx64 " %" PRIu64, e->address,
-			e->start_address);
-		break;
-	case LJM_RECORD_FRAME:
-		write_frame(d, e);
-		break;
-	case LJM_RECORD_CALLSITE:
-		fprintf(d->out, "%" PRIu64 " %" PRIu64, e->address,
-			e->start_address);
-		break;
-	default:
-		fprintf(d->out, "%" PRIu64, e->address);
-	}
 	putc('\n', d->out);
 }
 
@@ -167,45 +81,42 @@ static void write_source(struct dump *d, const struct decode_event *e)
 	}
 }
 
-/* False without memory. */
-static bool write_site(struct dump *d, const struct decode_event *e)
+bool dump_site(struct dump *d, const struct model_site *site)
 {
-	struct model_site site;
 	char small[256];
 	char *name = small;
-	size_t size;
+	size_t size = model_site_print(site, small, sizeof(small)) + 1;
 
-	if (e->source == DECODE_CALLSITE) {
-		fprintf(d->out, "  # %" PRIu64 "\n", ++d->event);
-		return true;
-	}
-	symtab_resolve(&d->symtab, &d->names, e->source, e->address, e->line,
-		       &site);
-	size = model_site_print(&site, small, sizeof(small)) + 1;
 	if (size > sizeof(small)) {
 		name = malloc(size);
 		if (name == NULL)
 			return false;
-		model_site_print(&site, name, size);
+		model_site_print(site, name, size);
 	}
-	fprintf(d->out, "  # %" PRIu64 " %s\n", ++d->event, name);
+	fputs(name, d->out);
 	if (name != small)
 		free(name);
 	return true;
 }
 
-static bool write_event(struct dump *d, const struct decode_event *e)
+/* False without memory. */
+static bool write_site(struct dump *d, const struct decode_event *e)
+{
+	struct model_site site;
+
+	fprintf(d->out, "  # %" PRIu64 " ", ++d->event);
+	if (e->source == DECODE_CALLSITE)
+		return dump_compact_site(d, e->address);
+	symtab_resolve(&d->symtab, &d->names, e->source, e->address, e->line,
+		       &site);
+	return dump_site(d, &site);
+}
+
+static bool write_heap_event(struct dump *d, const struct decode_event *e)
 {
 	static const char *const kinds[] = {"", "alloc", "free", "realloc"};
+	bool ok;
 
-	if (e->kind == LJM_KIND_SYMBOL) {
-		write_symbol(d, e);
-		return symtab_define(&d->symtab, &d->names, e);
-	}
-	if (e->kind == DECODE_RECORD) {
-		write_record(d, e);
-		return true;
-	}
 	fputs(kinds[e->kind], d->out);
 	write_source(d, e);
 	if (e->kind != LJM_KIND_ALLOC)
@@ -214,7 +125,26 @@ static bool write_event(struct dump *d, const struct decode_event *e)
 	if (e->kind != LJM_KIND_FREE)
 		fprintf(d->out, " 0x%" PRIx64 " %" PRIu64, e->new_address,
 			e->new_size);
-	return write_site(d, e);
+	ok = write_site(d, e);
+	putc('\n', d->out);
+	return ok;
+}
+
+/* INGEST_SYSTEM without memory, INGEST_CONTENT when d->in->error is set. */
+static enum ingest_result write_event(struct dump *d,
+				      const struct decode_event *e)
+{
+	bool ok;
+
+	if (e->kind == DECODE_RECORD)
+		return dump_compact_record(d, e);
+	if (e->kind == LJM_KIND_SYMBOL) {
+		write_symbol(d, e);
+		ok = symtab_define(&d->symtab, &d->names, e);
+	} else {
+		ok = write_heap_event(d, e);
+	}
+	return ok ? INGEST_OK : INGEST_SYSTEM;
 }
 
 /* ---- the stream */
@@ -239,18 +169,23 @@ static enum ingest_result take_window(struct dump *d, struct source *source,
 	struct decode_input input = {source->window, source->size, 0};
 	enum decode_result decoded;
 	struct decode_event e;
-	size_t count;
-	bool ok = true;
+	enum ingest_result result = INGEST_OK;
+	size_t count, pos;
 
 	do {
+		pos = input.pos;
 		decoded = decode_events(&d->decoder, &input, &e, 1, &count);
 		write_prologues(d);
 		if (count != 0)
-			ok = write_event(d, &e) && !d->text.failed;
-	} while (ok && decoded == DECODE_FULL);
-	source_take(source, input.pos);
-	if (!ok)
+			result = write_event(d, &e);
+		if (d->text.failed)
+			result = INGEST_SYSTEM;
+	} while (result == INGEST_OK && decoded == DECODE_FULL);
+	source_take(source, result == INGEST_CONTENT ? pos : input.pos);
+	if (result == INGEST_SYSTEM)
 		return fail(d, INGEST_SYSTEM, "out of memory");
+	if (result == INGEST_CONTENT)
+		return result;
 	if (decoded == DECODE_CORRUPT)
 		return fail(d, INGEST_CONTENT, d->decoder.error);
 	*end = decoded == DECODE_END;
@@ -279,6 +214,8 @@ enum ingest_result dump_stream(struct ingest *in, struct source *source,
 	} while (result == INGEST_OK && !end);
 	in->offset = source->offset;
 	symtab_clear(&d.symtab);
+	callsites_clear(&d.callsites);
+	sites_clear(&d.sites);
 	names_clear(&d.names);
 	format_clear(&d.text);
 	return result;

@@ -12,7 +12,29 @@
  *	alloc trace:7 0x10 64  # 4 TRACE [7] started at @a.lua:12
  *	end                                the closing byte
  *
- * What follows the # is the number of the event and the name of its site.
+ * What follows the # is the number of the event and the name of its site. Of
+ * a compact stream, which is ljm 131, what an event's @ names is the number of
+ * a callsite, and the records between the events are
+ *
+ *	start 1700000000000000 42 64 "VM"  when, process, most frames, VM
+ *	string "@a.lua"  # 1
+ *	proto 1 10 2  # 1               chunk's string, line, name's string
+ *	function 0x2000 2  # 1          address, name's string
+ *	frame lua 1:12  # 1             prototype and line
+ *	frame lua 1:12 trace:7  # 2     the same, in compiled code
+ *	frame c 1  # 3                  function
+ *	frame trace:7 1:10  # 4         its start: prototype and line
+ *	frame int 1  # 5                what the VM does
+ *	frame gap 0  # 6                why frames are missing
+ *	callsite 1 3  # 2 string.rep < f (@a.lua:12)
+ *	clock 1000  # 0.001000 s        microseconds since the last clock
+ *	mark 2  # "label"               its string
+ *	collection 1                    who asked for it
+ *	unit 4                          of addresses from here on
+ *	lost 10                         events that are missing
+ *
+ * with the number of a definition behind the #, and the frames of a callsite,
+ * the innermost first.
  */
 #ifndef MEMPARSE_DUMP_H
 #define MEMPARSE_DUMP_H

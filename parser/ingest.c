@@ -65,13 +65,10 @@ static enum ingest_result feed(struct passage *p, const struct decoder *before,
 			    "corrupt: the sizes add up to more than 2^60");
 	case MODEL_TOO_DEEP:
 		find_culprit(p, before, pos, taken);
-		return fail(p->in, INGEST_CONTENT,
-			    "corrupt: a callsite of too many frames");
+		return fail(p->in, INGEST_CONTENT, INGEST_TOO_DEEP);
 	case MODEL_TOO_LATE:
 		find_culprit(p, before, pos, taken);
-		return fail(p->in, INGEST_CONTENT,
-			    "corrupt: the clocks add up to more than 2^60 "
-			    "microseconds");
+		return fail(p->in, INGEST_CONTENT, INGEST_TOO_LATE);
 	case MODEL_NO_MEMORY:
 		return fail(p->in, INGEST_SYSTEM, "out of memory");
 	default:
@@ -182,6 +179,15 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 
 /* ---- warnings */
 
+/* Has the recorder collected all garbage at the end? */
+static bool was_collected(const struct model *m)
+{
+	const size_t count = model_collection_count(m);
+
+	return count != 0 &&
+	       model_collection(m, count - 1).reason == LJM_COLLECTION_STOP;
+}
+
 static bool warn_of_garbage(const struct model *m, char *out)
 {
 	const struct model_totals *const t = model_totals(m);
@@ -192,7 +198,8 @@ static bool warn_of_garbage(const struct model *m, char *out)
 	const uint64_t begun = t->begun_bytes_since_collector;
 	char bytes[REPORT_BYTES_MAX], after[64] = "";
 
-	if (live == 0 || begun <= GARBAGE_MIN || begun <= live / GARBAGE_PART)
+	if (was_collected(m) || live == 0 || begun <= GARBAGE_MIN ||
+	    begun <= live / GARBAGE_PART)
 		return false;
 	report_text_bytes(bytes, begun, true);
 	if (t->last_collector_free_event != 0)
@@ -246,6 +253,32 @@ static bool warn_of_unlisted(const struct model *m, char *out)
 	return true;
 }
 
+static bool warn_of_lost(const struct model *m, char *out)
+{
+	const uint64_t events = model_totals(m)->lost_events;
+
+	if (events == 0)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "the recorder lost %" PRIu64
+		 " event%s: figures are too low, or contradict each other",
+		 events, events == 1 ? "" : "s");
+	return true;
+}
+
+static bool warn_of_further_moments(const struct model *m, char *out)
+{
+	const uint64_t moments = model_totals(m)->further_moments;
+
+	if (moments == 0)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "more than %u marks or collections: %" PRIu64
+		 " further ones are not told",
+		 MODEL_MARKS, moments);
+	return true;
+}
+
 unsigned ingest_warnings(const struct model *model, bool complete,
 			 char warnings[INGEST_WARNINGS][INGEST_WARNING_SIZE])
 {
@@ -254,8 +287,10 @@ unsigned ingest_warnings(const struct model *model, bool complete,
 	/* Of a cut stream it goes without saying. */
 	if (complete)
 		count += warn_of_garbage(model, warnings[count]);
+	count += warn_of_lost(model, warnings[count]);
 	count += warn_of_conflicts(model, warnings[count]);
 	count += warn_of_further_sites(model, warnings[count]);
 	count += warn_of_unlisted(model, warnings[count]);
+	count += warn_of_further_moments(model, warnings[count]);
 	return count;
 }

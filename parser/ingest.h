@@ -48,8 +48,13 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
  */
 enum ingest_result ingest_more(struct ingest *in, struct source *source);
 
+/* What is wrong with a stream, for those who take it themselves. */
+#define INGEST_TOO_DEEP "corrupt: a callsite of more than 1025 frames"
+#define INGEST_TOO_LATE                                                        \
+	"corrupt: the clocks add up to more than 2^60 microseconds"
+
 /* The most that ingest_warnings() says, and how long each is. */
-#define INGEST_WARNINGS	    4
+#define INGEST_WARNINGS	    6
 #define INGEST_WARNING_SIZE 240
 
 /*

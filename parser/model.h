@@ -307,4 +307,12 @@ bool model_add_override(struct model *m, const struct model_override *o);
  */
 size_t model_site_print(const struct model_site *site, char *out, size_t size);
 
+/*
+ * The same for a frame: "function (chunk:line)", without a name "chunk:line",
+ * each with " in TRACE [7]" in compiled code, "function", "CFUNC 0x...",
+ * "TRACE [7] started at chunk:line", "INTERNAL (gc)", "(deeper frames)".
+ */
+size_t model_frame_print(const struct model_frame *frame, char *out,
+			 size_t size);
+
 #endif

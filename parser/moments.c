@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define TIME_MAX (1ull << 60) /* microseconds; 36,000 years */
-
 void moments_clear(struct moments *t)
 {
 	numbered_clear(&t->clocks);
@@ -57,7 +55,7 @@ static bool keep_clock(struct moments *t)
 static enum model_result add_clock(struct moments *t, uint64_t us,
 				   uint64_t event)
 {
-	if (us > TIME_MAX || t->now.time_us + us > TIME_MAX)
+	if (us > MOMENTS_TIME_MAX - t->now.time_us)
 		return MODEL_TOO_LATE;
 	t->now.time_us += us;
 	t->now.event = event;

@@ -10,6 +10,9 @@
 #include "callsites.h"
 #include "model.h"
 
+/* Times beyond are corrupt: microseconds, 36,000 years. */
+#define MOMENTS_TIME_MAX (1ull << 60)
+
 struct moments {
 	struct model_start start;
 	struct model_clock now; /* the last clock */

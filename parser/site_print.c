@@ -1,5 +1,5 @@
 /*
- * site_print.c - how a site prints.
+ * site_print.c - how a site prints, and a frame.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -105,6 +105,83 @@ size_t model_site_print(const struct model_site *site, char *out, size_t size)
 	if (site->trace_has_start) {
 		print(&p, " started at ");
 		print_place(&p, site->start_kind, site);
+	}
+	return p.length;
+}
+
+/* ---- frames */
+
+#define WORD(words, i)                                                         \
+	((i) < sizeof(words) / sizeof(*(words)) ? (words)[i] : " (unknown)")
+
+static void print_line(struct printer *p, const struct model_frame *f)
+{
+	print_name(p, &f->chunk);
+	print(p, ":%" PRIu64, f->line);
+}
+
+static void print_lua(struct printer *p, const struct model_frame *f)
+{
+	if (f->function.size != 0) {
+		print_name(p, &f->function);
+		print(p, " (");
+	}
+	print_line(p, f);
+	if (f->function.size != 0)
+		print(p, ")");
+	if (f->trace_number != 0)
+		print(p, " in TRACE [%" PRIu64 "]", f->trace_number);
+}
+
+static void print_c(struct printer *p, const struct model_frame *f)
+{
+	if (f->function.size != 0)
+		print_name(p, &f->function);
+	else
+		print(p, "CFUNC %#" PRIx64, f->address);
+}
+
+static void print_trace(struct printer *p, const struct model_frame *f)
+{
+	print(p, "TRACE [%" PRIu64 "]", f->trace_number);
+	if (f->chunk.text != NULL) {
+		print(p, " started at ");
+		print_line(p, f);
+	}
+}
+
+size_t model_frame_print(const struct model_frame *frame, char *out,
+			 size_t size)
+{
+	/* In the orders of ljm_format.h. */
+	static const char *const internals[] = {"",
+						" (gc)",
+						" (recorder)",
+						" (optimiser)",
+						" (assembler)",
+						" (exit)",
+						" (host)"};
+	static const char *const gaps[] = {
+		"(deeper frames)", "(inlined frames)", "(unknown frames)"};
+	struct printer p = {out, size, 0};
+
+	if (size != 0)
+		out[0] = '\0';
+	switch (frame->kind) {
+	case MODEL_FRAME_INTERNAL:
+		print(&p, "INTERNAL%s", WORD(internals, frame->what));
+		break;
+	case MODEL_FRAME_LUA:
+		print_lua(&p, frame);
+		break;
+	case MODEL_FRAME_C:
+		print_c(&p, frame);
+		break;
+	case MODEL_FRAME_TRACE:
+		print_trace(&p, frame);
+		break;
+	case MODEL_FRAME_GAP:
+		print(&p, "%s", WORD(gaps, frame->what));
 	}
 	return p.length;
 }
