@@ -25,6 +25,8 @@
 #include "model.h"
 #include "report.h"
 #include "report_text.h"
+#include "export.h"
+#include "filter.h"
 #include "source.h"
 #include "store.h"
 #include "store_read.h"

@@ -24,7 +24,8 @@ C
 library=$(find "$prefix" -name libmemparse.a)
 # shellcheck disable=SC2046,SC2086 # words
 "${CC:-cc}" -Wall -Werror $flags -I"$prefix/include" -o "$prefix/program" \
-  "$prefix/program.c" "$library" $(pkg-config --cflags --libs libzstd sqlite3) \
+  "$prefix/program.c" "$library" $(pkg-config --cflags --libs libzstd sqlite3 \
+  zlib libprotobuf-c) \
   -pthread
 "$prefix/program"
 for folder in queries sqlschema; do
