@@ -26,6 +26,7 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
  */
 static void on_signal(int number)
 {
+	export_drop_from_signal();
 	if (!store_drop_from_signal() && !caught) {
 		caught = number;
 		alarm(ROLLBACK_S);

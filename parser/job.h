@@ -16,7 +16,7 @@ enum memparse_status job_text(const struct options *options);
 /* Stores the operands; then a report on them, if one was asked for. */
 enum memparse_status job_store(const struct options *options);
 
-/* The rows of a query on a database, or on all streams as one. */
+/* The rows of a query, or an export, of a database or all streams as one. */
 enum memparse_status job_query(const struct options *options);
 
 /* All events of all operands. */
@@ -65,7 +65,7 @@ void job_input_close(struct job_input *in);
  */
 enum memparse_status job_load_query(const char *query, char **sql);
 
-/* Reports on a stored profile, 0 the newest: rows if sql is not NULL. */
+/* Reports on a stored profile, 0 the newest: rows, an export without sql. */
 enum memparse_status job_query_database(const struct options *options,
 					const char *path, const char *sql,
 					int64_t profile);
@@ -78,12 +78,33 @@ enum memparse_status job_print_text(const struct options *options,
  * Adds a stored profile, 0 the newest; CONTENT if its stream was cut. told:
  * what is to be remarked on it has been said when it was stored.
  */
-enum memparse_status job_read_database(const char *path, int64_t profile,
+enum memparse_status job_read_database(const struct options *options,
+				       const char *path, int64_t profile,
 				       bool told, struct model *model);
 
-/* Finds out whether a query needs rows of blocks: USAGE if it is wrong. */
-enum memparse_status job_check_query(const char *name, const char *sql,
-				     bool *needs_blocks);
+/*
+ * Finds out whether the query needs rows of blocks: USAGE if it, or a
+ * parameter, is wrong. An export, whose sql is NULL, needs none.
+ */
+enum memparse_status job_check_query(const struct options *options,
+				     const char *sql, bool *needs_blocks);
+
+/*
+ * Feeds an open input, and of the operands those behind the first up to
+ * count, into one profile of a database that vanishes with the store. The
+ * caller closes *store in any case. DONE, CONTENT, or why not.
+ */
+enum memparse_status job_load_streams(const struct options *options,
+				      struct job_input *in, int count,
+				      bool blocks, struct store **store);
+
+/* Filters a profile as the options say; name is what messages call it. */
+enum memparse_status job_filter(const struct options *options, sqlite3 *db,
+				const char *name, int64_t profile);
+
+/* Exports a profile as the options say. */
+enum memparse_status job_export(const struct options *options, sqlite3 *db,
+				const char *name, int64_t profile);
 
 /* Says that there is no memory. */
 enum memparse_status job_no_memory(void);

@@ -87,14 +87,28 @@ static enum memparse_status fail_report(const char *name,
 	return result == REPORT_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }
 
-enum memparse_status job_check_query(const char *name, const char *sql,
-				     bool *needs_blocks)
+/* Sets the parameters that were given. */
+static enum report_result set_params(const struct options *options,
+				     struct report *r)
+{
+	enum report_result result = REPORT_OK;
+
+	for (int i = 0; result == REPORT_OK && i < options->param_count; i++)
+		result = report_param(r, options->params[i]);
+	return result;
+}
+
+enum memparse_status job_check_query(const struct options *options,
+				     const char *sql, bool *needs_blocks)
 {
 	enum memparse_status status = MEMPARSE_DONE;
 	struct store *store = NULL;
 	struct report r = {0};
 	enum report_result result;
 
+	*needs_blocks = false;
+	if (sql == NULL)
+		return MEMPARSE_DONE;
 	if (store_open(&store, NULL, true) != STORE_OK) {
 		message(NULL, "%s",
 			store ? store_error(store) : "out of memory");
@@ -102,27 +116,46 @@ enum memparse_status job_check_query(const char *name, const char *sql,
 		return MEMPARSE_SYSTEM;
 	}
 	result = report_prepare(&r, store_database(store), sql);
+	if (result == REPORT_OK)
+		result = set_params(options, &r);
 	*needs_blocks = r.needs_blocks;
 	if (result != REPORT_OK)
-		status = fail_report(name, &r, result);
+		status = fail_report(options->query, &r, result);
 	report_close(&r);
 	store_close(store);
 	return status;
 }
 
-static enum memparse_status print(const struct options *options, sqlite3 *db,
-				  const char *sql, int64_t profile)
+static enum memparse_status print_rows(const struct options *options,
+				       sqlite3 *db, const char *sql,
+				       int64_t profile)
 {
 	enum memparse_status status = MEMPARSE_DONE;
 	struct report r;
 	enum report_result result = report_prepare(&r, db, sql);
 
 	if (result == REPORT_OK)
+		result = set_params(options, &r);
+	if (result == REPORT_OK)
 		result = report_print(&r, profile, options->format, stdout);
 	if (result != REPORT_OK)
 		status = fail_report(options->query, &r, result);
 	report_close(&r);
 	return status;
+}
+
+/* Prints or exports what the filters leave. */
+static enum memparse_status print(const struct options *options, sqlite3 *db,
+				  const char *name, const char *sql,
+				  int64_t profile)
+{
+	const enum memparse_status status =
+		job_filter(options, db, name, profile);
+
+	if (status != MEMPARSE_DONE)
+		return status;
+	return sql != NULL ? print_rows(options, db, sql, profile)
+			   : job_export(options, db, name, profile);
 }
 
 /* ---- on a database */
@@ -137,7 +170,7 @@ static enum memparse_status query_open(const struct options *options,
 	enum memparse_status status;
 	enum store_result result;
 
-	status = job_check_query(options->query, sql, &needs_blocks);
+	status = job_check_query(options, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
 	result = store_read_choose(r, &profile, &summary);
@@ -154,7 +187,7 @@ static enum memparse_status query_open(const struct options *options,
 	if (result != STORE_OK)
 		return job_fail_reader(r, path, result);
 	return job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,
-			 print(options, r->db, sql, profile));
+			 print(options, r->db, path, sql, profile));
 }
 
 enum memparse_status job_query_database(const struct options *options,
@@ -206,11 +239,11 @@ static const char *temporary_name(bool needs_blocks)
 
 /* Feeds an open input and the other operands into one profile. */
 static enum memparse_status read_streams(const struct options *options,
-					 struct job_input *in,
+					 struct job_input *in, int count,
 					 struct model *model,
 					 struct store *store)
 {
-	const bool several = options->operand_count > 1;
+	const bool several = count > 1;
 	const char *const name = in->store_name;
 	enum memparse_status status = MEMPARSE_DONE, ended = MEMPARSE_DONE;
 	struct store_profile profile = {
@@ -221,7 +254,7 @@ static enum memparse_status read_streams(const struct options *options,
 	for (int i = 0; status == MEMPARSE_DONE; i++) {
 		status = job_input_read(in, model, store);
 		ended = job_worse(ended, in->ended);
-		if (status != MEMPARSE_DONE || i + 1 >= options->operand_count)
+		if (status != MEMPARSE_DONE || i + 1 >= count)
 			break;
 		job_input_close(in);
 		status = job_input_open(options, in, options->operands[i + 1],
@@ -248,44 +281,59 @@ static enum memparse_status read_streams(const struct options *options,
 	return ended;
 }
 
+enum memparse_status job_load_streams(const struct options *options,
+				      struct job_input *in, int count,
+				      bool blocks, struct store **store)
+{
+	enum memparse_status status;
+	struct model *model = NULL;
+
+	*store = NULL;
+	in->store_name = temporary_name(blocks);
+	if (store_open(store, NULL, !blocks) != STORE_OK ||
+	    !store_begin(*store)) {
+		message(in->store_name, "%s",
+			*store ? store_error(*store) : "out of memory");
+		return MEMPARSE_SYSTEM;
+	}
+	model = job_model(options, blocks ? store_life : NULL, *store);
+	status = model != NULL ? read_streams(options, in, count, model, *store)
+			       : job_no_memory();
+	model_free(model);
+	return status;
+}
+
 static enum memparse_status query_streams(const struct options *options,
 					  struct job_input *in, const char *sql)
 {
-	enum memparse_status status;
 	struct store *store = NULL;
-	struct model *model = NULL;
+	enum memparse_status status;
+	int64_t first, last;
 	bool needs_blocks;
 
-	status = job_check_query(options->query, sql, &needs_blocks);
+	status = job_check_query(options, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
-	in->store_name = temporary_name(needs_blocks);
-	if (store_open(&store, NULL, !needs_blocks) != STORE_OK ||
-	    !store_begin(store)) {
-		message(in->store_name, "%s",
-			store ? store_error(store) : "out of memory");
-		status = MEMPARSE_SYSTEM;
-	} else {
-		model = job_model(options, needs_blocks ? store_life : NULL,
-				  store);
-		status = model != NULL ? read_streams(options, in, model, store)
-				       : job_no_memory();
+	status = job_load_streams(
+		options, in, options->operand_count,
+		needs_blocks || filter_is_any(&options->filter), &store);
+	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT) {
+		store_profiles(store, &first, &last);
+		status = job_worse(status, print(options, store_database(store),
+						 in->path, sql, last));
 	}
-	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT)
-		status = job_worse(
-			status, print(options, store_database(store), sql, 0));
-	model_free(model);
 	store_close(store);
 	return status;
 }
 
 enum memparse_status job_query(const struct options *options)
 {
-	enum memparse_status status;
+	enum memparse_status status = MEMPARSE_DONE;
 	struct job_input in = {0};
-	char *sql;
+	char *sql = NULL;
 
-	status = job_load_query(options->query, &sql);
+	if (options->query != NULL)
+		status = job_load_query(options->query, &sql);
 	if (status == MEMPARSE_DONE)
 		status = job_input_open(options, &in, options->operands[0],
 					NULL);

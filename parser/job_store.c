@@ -93,14 +93,15 @@ static enum memparse_status report_stored(const struct options *options,
 	enum memparse_status status = MEMPARSE_DONE;
 	struct model *model;
 
-	if (sql != NULL)
+	if (sql != NULL || options->export_path != NULL)
 		return job_query_database(options, options->output, sql, last);
 	model = model_new(NULL, NULL);
 	if (model == NULL)
 		return job_no_memory();
 	for (int64_t id = first; id <= last && counts(status); id++)
-		status = job_worse(status, job_read_database(options->output,
-							     id, true, model));
+		status = job_worse(status,
+				   job_read_database(options, options->output,
+						     id, true, model));
 	if (counts(status))
 		status = job_worse(status, job_print_text(options, model));
 	model_free(model);
@@ -119,7 +120,7 @@ static enum memparse_status prepare_query(const struct options *options,
 		return MEMPARSE_DONE;
 	status = job_load_query(options->query, sql);
 	if (status == MEMPARSE_DONE)
-		status = job_check_query(options->query, *sql, &needs_blocks);
+		status = job_check_query(options, *sql, &needs_blocks);
 	if (status == MEMPARSE_DONE && needs_blocks && options->summary) {
 		message(NULL,
 			"%s needs the rows of single blocks: ingest "
@@ -153,8 +154,8 @@ enum memparse_status job_store(const struct options *options)
 		store_profiles(store, &first, &last);
 	store_close(store);
 	job_release_signals();
-	if (counts(status) &&
-	    (sql != NULL || options->leak_only || options->has_format))
+	if (counts(status) && (sql != NULL || options->export_path != NULL ||
+			       options->leak_only || options->has_format))
 		status = job_worse(status,
 				   report_stored(options, sql, first, last));
 	free(sql);

@@ -23,7 +23,31 @@ enum memparse_status job_print_text(const struct options *options,
 
 /* ---- stored profiles */
 
-enum memparse_status job_read_database(const char *path, int64_t profile,
+/* The same of a stream, by way of a database; how it ended is in->ended. */
+static enum memparse_status read_filtered(const struct options *options,
+					  struct job_input *in,
+					  struct model *model)
+{
+	struct store_reader r = {0};
+	struct store *store;
+	enum memparse_status status;
+	int64_t first, last;
+
+	status = job_load_streams(options, in, 1, true, &store);
+	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT) {
+		store_profiles(store, &first, &last);
+		r.db = store_database(store);
+		status = job_filter(options, r.db, in->path, last);
+		if (status == MEMPARSE_DONE &&
+		    !store_read_profile(&r, last, model))
+			status = job_fail_reader(&r, in->path, STORE_FAILED);
+	}
+	store_close(store);
+	return status;
+}
+
+enum memparse_status job_read_database(const struct options *options,
+				       const char *path, int64_t profile,
 				       bool told, struct model *model)
 {
 	enum memparse_status status = MEMPARSE_DONE;
@@ -34,6 +58,13 @@ enum memparse_status job_read_database(const char *path, int64_t profile,
 	result = store_read_open(&r, path);
 	if (result == STORE_OK)
 		result = store_read_choose(&r, &profile, &summary);
+	if (result == STORE_OK) {
+		status = job_filter(options, r.db, path, profile);
+		if (status != MEMPARSE_DONE) {
+			store_read_close(&r);
+			return status;
+		}
+	}
 	if (result == STORE_OK &&
 	    (!store_read_profile(&r, profile, model) ||
 	     !store_read_remarks(&r, profile, &complete, job_remark,
@@ -88,10 +119,13 @@ static void read_one(const struct options *options, int operand,
 		status = MEMPARSE_USAGE;
 	}
 	if (status == MEMPARSE_DONE) {
-		status = in.is_database
-				 ? job_read_database(path, options->profile,
-						     false, model)
-				 : job_input_read(&in, model, NULL);
+		if (in.is_database)
+			status = job_read_database(
+				options, path, options->profile, false, model);
+		else if (filter_is_any(&options->filter))
+			status = read_filtered(options, &in, model);
+		else
+			status = job_input_read(&in, model, NULL);
 		reading->any = reading->any || status == MEMPARSE_DONE ||
 			       status == MEMPARSE_CONTENT;
 		reading->broken = reading->broken || status == MEMPARSE_SYSTEM;

@@ -23,11 +23,15 @@
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them
  *	dump.c		events -> lines
+ *	filter.c	a database -> the same as if less had been recorded
+ *	export.c	a database -> files for other tools: export_tree.c
+ *			reads it, export_pprof.c and others write
  *
  * And the program around them:
  *
  *	options.c	the command line, and the help
- *	job.c		job_text.c, job_store.c, job_query.c: one job each
+ *	job.c		job_text.c, job_store.c, job_query.c, job_export.c:
+ *			one job each
  *	message.c	standard error
  *	main.c		picks the job, looks after standard output
  *
@@ -73,7 +77,7 @@ static enum memparse_status work(const struct options *options)
 		return job_dump(options);
 	if (options->output != NULL)
 		return job_store(options);
-	if (options->query != NULL)
+	if (options->query != NULL || options->export_path != NULL)
 		return job_query(options);
 	return job_text(options);
 }

@@ -20,6 +20,13 @@ enum {
 	OPTION_PROFILE,
 	OPTION_DUMP,
 	OPTION_MEMORY,
+	OPTION_PARAM,
+	OPTION_FOCUS,
+	OPTION_IGNORE,
+	OPTION_FROM,
+	OPTION_TO,
+	OPTION_EXPORT,
+	OPTION_METRIC,
 	OPTION_VERSION,
 	OPERAND = 1, /* getopt_long()'s word for it */
 };
@@ -33,6 +40,13 @@ static const struct option long_options[] = {
 	{"profile", required_argument, NULL, OPTION_PROFILE},
 	{"format", required_argument, NULL, 'f'},
 	{"dump", no_argument, NULL, OPTION_DUMP},
+	{"param", required_argument, NULL, OPTION_PARAM},
+	{"focus", required_argument, NULL, OPTION_FOCUS},
+	{"ignore", required_argument, NULL, OPTION_IGNORE},
+	{"from", required_argument, NULL, OPTION_FROM},
+	{"to", required_argument, NULL, OPTION_TO},
+	{"export", required_argument, NULL, OPTION_EXPORT},
+	{"metric", required_argument, NULL, OPTION_METRIC},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -64,6 +78,8 @@ static const char help_head[] =
 	"  -q, --query=NAME|FILE  rows of a query instead: one of those below, "
 	"or the\n"
 	"                         one SELECT in a file of your own\n"
+	"      --param=NAME=VALUE sets a parameter of the query, such as "
+	"events=50\n"
 	"      --profile=N        of a database, profile N instead of the "
 	"newest\n"
 	"  -f, --format=FORMAT    text, box, csv, json or markdown; but for "
@@ -81,6 +97,31 @@ static const char help_head[] =
 	"                         SOURCE is int, lua PROTOTYPE:LINE, c ADDRESS "
 	"or\n"
 	"                         trace:NUMBER\n"
+	"\n"
+	"What part of it:\n"
+	"      --focus=RE         only blocks with a frame on their stack that "
+	"matches\n"
+	"                         the regular expression, POSIX extended; a "
+	"frame is\n"
+	"                         function (chunk:line)\n"
+	"      --ignore=RE        only those without such a frame\n"
+	"      --from=MARK        as if recording had begun at this mark of "
+	"the program\n"
+	"      --to=MARK          as if it had ended at this one\n"
+	"\n"
+	"What to leave for other tools:\n"
+	"      --export=FORMAT:FILE  instead of a report; - is standard "
+	"output\n"
+	"                         pprof       go tool pprof, Pyroscope, "
+	"Parca\n"
+	"                         collapsed   a line a stack: flamegraph.pl\n"
+	"                         speedscope  JSON: speedscope.app\n"
+	"                         dot, svg    call graph: GraphViz, which svg "
+	"runs\n"
+	"      --metric=METRIC    inuse_space (if nothing is said), "
+	"inuse_objects,\n"
+	"                         alloc_space or alloc_objects, where a "
+	"format has one\n"
 	"\n"
 	"What to keep:\n"
 	"  -o, --output=DB        store the streams in an SQLite database, a "
@@ -128,6 +169,8 @@ static const char help_tail[] =
 	"  memparse --leak-only memprof.bin\n"
 	"  memparse memprof.bin -q top_allocators -f box\n"
 	"  memparse memprof.bin.zst -o memprof.db && sqlite3 memprof.db\n"
+	"  memparse memprof.bin -q callers_of --param site=%/util.lua:12\n"
+	"  memparse memprof.bin --focus='^handle ' --export=pprof:heap.pb.gz\n"
 	"  sqlite3 -box memprof.db < queries/leaks.sql\n";
 
 /* Asks SQLite whether a query needs rows of blocks: nothing to keep in step. */
@@ -241,6 +284,59 @@ static bool read_once(const char **to, const char *name, const char *value)
 	return true;
 }
 
+static bool read_metric(struct options *o, const char *value)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = export_metric_name(i)) != NULL; i++) {
+		if (strcmp(value, name) != 0)
+			continue;
+		o->metric = (enum export_metric)i;
+		return o->has_metric = true;
+	}
+	message(NULL,
+		"unknown metric '%s': inuse_space, inuse_objects, "
+		"alloc_space or alloc_objects",
+		value);
+	return false;
+}
+
+static bool read_export(struct options *o, const char *value)
+{
+	const size_t size = strcspn(value, ":");
+	const char *name;
+
+	for (unsigned i = 0; (name = export_format_name(i)) != NULL; i++) {
+		if (strlen(name) != size || memcmp(value, name, size) != 0)
+			continue;
+		o->export_format = (enum export_format)i;
+		/* No colon and no name are one case: no value. */
+		return read_once(&o->export_path, "--export=FORMAT:FILE",
+				 value + size + (value[size] == ':'));
+	}
+	message(NULL,
+		"unknown export '%s': pprof, collapsed, speedscope, dot or "
+		"svg, a colon, and a file",
+		value);
+	return false;
+}
+
+static bool add_param(struct options *o, const char *value)
+{
+	const char *const equals = strchr(value, '=');
+
+	if (equals == NULL || equals == value) {
+		message(NULL, "--param wants NAME=VALUE, not '%s'", value);
+		return false;
+	}
+	if (strncmp(value, "profile=", strlen("profile=")) == 0) {
+		message(NULL, "--profile chooses the profile, not --param");
+		return false;
+	}
+	o->params[o->param_count++] = value;
+	return true;
+}
+
 /* ---- what goes together */
 
 static bool wrong(const char *what)
@@ -266,13 +362,52 @@ static bool check_operands(const struct options *o)
 	return true;
 }
 
+static bool check_export(const struct options *o)
+{
+	if (o->has_metric && o->export_path == NULL)
+		return wrong("--metric goes with --export");
+	if (o->export_path == NULL)
+		return true;
+	if (o->leak_only || o->human_readable || o->query || o->has_format)
+		return wrong("--export and a report ask for two things: take "
+			     "one");
+	if (o->output != NULL && o->operand_count > 1)
+		return wrong("an export is of one profile: store the streams "
+			     "first, then export from the database");
+	return true;
+}
+
+/* Options that say which part of a report is wanted. */
+static bool check_parts(const struct options *o, bool reports)
+{
+	char error[FILTER_ERROR_SIZE];
+
+	if (o->param_count != 0 && o->query == NULL)
+		return wrong("--param goes with -q");
+	if (filter_check(&o->filter, error) != FILTER_OK)
+		return wrong(error);
+	if (!filter_is_any(&o->filter))
+		return true;
+	if (o->output != NULL && !reports)
+		return wrong("--focus, --ignore, --from and --to are for what "
+			     "is reported, all is stored: ask for a report");
+	if (o->summary)
+		return wrong("--focus, --ignore, --from and --to need the "
+			     "rows of single blocks: ingest without "
+			     "--summary");
+	return true;
+}
+
 static bool check(const struct options *o)
 {
 	const bool rows =
 		o->query != NULL || (o->has_format && o->format != REPORT_TEXT);
+	const bool reports =
+		rows || o->leak_only || o->has_format || o->export_path != NULL;
 
 	if (o->dump && (o->leak_only || o->human_readable || o->output ||
-			o->query || o->has_format || o->profile))
+			o->query || o->has_format || o->profile ||
+			o->export_path || filter_is_any(&o->filter)))
 		return wrong("--dump goes with no other option");
 	if (o->summary && o->output == NULL)
 		return wrong("--summary goes with -o");
@@ -289,7 +424,7 @@ static bool check(const struct options *o)
 	if (o->output != NULL && rows && o->operand_count > 1)
 		return wrong("a query reports on one profile: store the "
 			     "streams first, then ask the database");
-	return check_operands(o);
+	return check_export(o) && check_parts(o, reports) && check_operands(o);
 }
 
 /* ---- reading */
@@ -344,6 +479,20 @@ static bool read_option(struct options *o, int option, const char *value)
 		return read_profile(o, value);
 	case OPTION_MEMORY:
 		return read_memory(o, value);
+	case OPTION_PARAM:
+		return add_param(o, value);
+	case OPTION_FOCUS:
+		return read_once(&o->filter.focus, "--focus", value);
+	case OPTION_IGNORE:
+		return read_once(&o->filter.ignore, "--ignore", value);
+	case OPTION_FROM:
+		return read_once(&o->filter.from, "--from", value);
+	case OPTION_TO:
+		return read_once(&o->filter.to, "--to", value);
+	case OPTION_EXPORT:
+		return read_export(o, value);
+	case OPTION_METRIC:
+		return read_metric(o, value);
 	case 'o':
 		return read_once(&o->output, "--output", value);
 	case 'q':
@@ -361,7 +510,8 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 
 	memset(o, 0, sizeof(*o));
 	o->operands = calloc((size_t)argc + 1, sizeof(*o->operands));
-	if (o->operands == NULL)
+	o->params = calloc((size_t)argc + 1, sizeof(*o->params));
+	if (o->operands == NULL || o->params == NULL)
 		return OPTIONS_NO_MEMORY;
 	/*
 	 * The dash: operands come in their turn, whatever the environment.
@@ -398,5 +548,6 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 void options_clear(struct options *o)
 {
 	free(o->operands);
-	o->operands = NULL;
+	free(o->params);
+	o->operands = o->params = NULL;
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "export.h"
+#include "filter.h"
 #include "report.h"
 
 /* Borrows the strings of argv. */
@@ -20,9 +22,16 @@ struct options {
 	const char *output; /* NULL: no database is kept */
 	const char *query;  /* name or file; NULL: the default text */
 	enum report_format format;
-	bool has_format; /* --format was given */
-	int64_t profile; /* 0: the newest */
-	uint64_t memory; /* bytes; 0: --memory was not given */
+	bool has_format;     /* --format was given */
+	int64_t profile;     /* 0: the newest */
+	uint64_t memory;     /* bytes; 0: --memory was not given */
+	const char **params; /* malloc'ed array of NAME=VALUE, for the query */
+	int param_count;
+	struct filter filter;
+	const char *export_path; /* NULL: no --export; "-" standard output */
+	enum export_format export_format;
+	enum export_metric metric;
+	bool has_metric; /* --metric was given */
 };
 
 enum options_result {

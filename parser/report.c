@@ -6,6 +6,7 @@
 #endif
 #include "report.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,73 @@ enum report_result report_prepare(struct report *r, sqlite3 *db,
 		return wrong(r, "a query may only read: it is one SELECT");
 	r->has_profile = sqlite3_bind_parameter_index(r->stmt, ":profile") != 0;
 	return REPORT_OK;
+}
+
+/* Says which parameters there are. */
+static enum report_result no_such_param(struct report *r, const char *name,
+					size_t size)
+{
+	const int count = sqlite3_bind_parameter_count(r->stmt);
+	char list[256] = "";
+	size_t used = 0;
+
+	for (int i = 1; i <= count && used < sizeof(list); i++) {
+		const char *const other =
+			sqlite3_bind_parameter_name(r->stmt, i);
+
+		if (other != NULL && strcmp(other, ":profile") != 0)
+			used += (size_t)snprintf(
+				list + used, sizeof(list) - used, "%s%s",
+				used == 0 ? "" : ", ", other + 1);
+	}
+	snprintf(r->error, sizeof(r->error),
+		 "the query has no parameter '%.*s'%s%s",
+		 (int)(size < 100 ? size : 100), name,
+		 used == 0 ? "" : ", but ", list);
+	return REPORT_WRONG;
+}
+
+/* True if all of the text is a number of this kind. */
+static bool is_whole(const char *text, sqlite3_int64 *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoll(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0';
+}
+
+static bool is_real(const char *text, double *value)
+{
+	char *end;
+
+	*value = strtod(text, &end);
+	return end != text && *end == '\0';
+}
+
+enum report_result report_param(struct report *r, const char *param)
+{
+	const size_t size = strcspn(param, "=");
+	const char *const text = param + size + 1;
+	char *const name = sqlite3_mprintf(":%.*s", (int)size, param);
+	sqlite3_int64 whole;
+	double real;
+	int index, result;
+
+	if (name == NULL)
+		return fail(r, SQLITE_NOMEM, 0);
+	index = sqlite3_bind_parameter_index(r->stmt, name);
+	sqlite3_free(name);
+	if (index == 0)
+		return no_such_param(r, param, size);
+	if (is_whole(text, &whole))
+		result = sqlite3_bind_int64(r->stmt, index, whole);
+	else if (is_real(text, &real))
+		result = sqlite3_bind_double(r->stmt, index, real);
+	else
+		result = sqlite3_bind_text(r->stmt, index, text, -1,
+					   SQLITE_TRANSIENT);
+	return result == SQLITE_OK ? REPORT_OK : fail(r, result, 0);
 }
 
 void report_close(struct report *r)

@@ -4,6 +4,7 @@
  * A query is one SELECT, one of queries/ or a user's own. It can only read:
  * SQLite asks for every table and function that it uses, and all else is
  * refused. The parameter :profile, if it has one, is the profile to report.
+ * Parameters that are not set are NULL.
  */
 #ifndef MEMPARSE_REPORT_H
 #define MEMPARSE_REPORT_H
@@ -38,6 +39,12 @@ struct report {
 	bool has_profile;  /* it has a parameter :profile */
 	char error[512];   /* of the last call that failed: one line */
 };
+
+/*
+ * Sets a parameter, as "NAME=VALUE": a number if that is what the value looks
+ * like, else a text. REPORT_WRONG when the query has none of that name.
+ */
+enum report_result report_param(struct report *r, const char *param);
 
 /* Prepares sql, which may be followed by comments only. */
 enum report_result report_prepare(struct report *r, sqlite3 *db,

@@ -1,0 +1,50 @@
+/*
+ * job_export.c - what is left of a profile, and where it goes.
+ */
+#include "job.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "message.h"
+
+enum memparse_status job_filter(const struct options *options, sqlite3 *db,
+				const char *name, int64_t profile)
+{
+	char error[FILTER_ERROR_SIZE];
+	enum filter_result result;
+
+	if (!filter_is_any(&options->filter))
+		return MEMPARSE_DONE;
+	result = filter_apply(db, profile, &options->filter, error);
+	if (result == FILTER_OK)
+		return MEMPARSE_DONE;
+	message(name, "%s", error);
+	return result == FILTER_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
+enum memparse_status job_export(const struct options *options, sqlite3 *db,
+				const char *name, int64_t profile)
+{
+	const char *const path = options->export_path;
+	const bool standard = strcmp(path, "-") == 0;
+	char error[EXPORT_ERROR_SIZE];
+	enum export_result result;
+
+	if (standard && options->export_format == EXPORT_PPROF &&
+	    isatty(STDOUT_FILENO)) {
+		message(NULL, "pprof is nothing for a terminal: name a file");
+		return MEMPARSE_USAGE;
+	}
+	job_catch_signals();
+	result = export_profile(db, profile, options->export_format,
+				options->metric, path, error);
+	job_release_signals();
+	if (result == EXPORT_OK)
+		return MEMPARSE_DONE;
+	if (result == EXPORT_REFUSED)
+		message(name, "%s", error);
+	else
+		message(standard ? "standard output" : path, "%s", error);
+	return result == EXPORT_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
