@@ -1,5 +1,5 @@
 /*
- * sink.c - a file, or a zstd frame in a file.
+ * sink.c - a file, or zstd frames in a file.
  */
 #define _GNU_SOURCE
 #include "sink.h"
@@ -24,13 +24,44 @@
 #define SINK_ZSTD_LEVEL	     1
 #define SINK_ZSTD_WINDOW_LOG 21
 
-/* One round of the compressor's output. */
+/*
+ * Where events come so densely that the compressor has much of the program's
+ * time, a level that takes two thirds of it, and two to three times the bytes,
+ * for a while; but not where they repeat so well that it would take longer. A
+ * level needs a frame of its own, and a frame some rounds until its window is
+ * full and its speed known.
+ */
+#define SINK_ZSTD_HURRIED_LEVEL (-5)
+#define SINK_ROUND_SIZE		(1u << 20)
+#define SINK_BUSY_PERCENT	40
+#define SINK_HARD_PERCENT	10 /* of the bytes are left */
+#define SINK_WARM_ROUNDS	4
+#define SINK_HURRIED_ROUNDS	32
+
+/* One piece of the compressor's output. */
 #define SINK_PACKED_SIZE (128u << 10)
 
 static bool ends_in_zst(const char *path)
 {
 	size_t n = strlen(path);
 	return n >= 4 && !strcmp(path + n - 4, ".zst");
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Between frames only. */
+static bool set_level(struct sink *s, bool hurried)
+{
+	int level = hurried ? SINK_ZSTD_HURRIED_LEVEL : SINK_ZSTD_LEVEL;
+	s->hurried = hurried;
+	s->round = 0;
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(
+		s->zstd, ZSTD_c_compressionLevel, level));
 }
 
 static int open_zstd(struct sink *s)
@@ -40,8 +71,8 @@ static int open_zstd(struct sink *s)
 	s->packed_size = SINK_PACKED_SIZE;
 	if (!s->zstd || !s->packed)
 		return ENOMEM;
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(
-		    s->zstd, ZSTD_c_compressionLevel, SINK_ZSTD_LEVEL)) ||
+	s->round_start_ns = now_ns();
+	if (!set_level(s, false) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_windowLog,
 						SINK_ZSTD_WINDOW_LOG)))
 		return EINVAL;
@@ -158,8 +189,11 @@ static int compress(struct sink *s, const void *data, size_t n,
 	size_t left;
 	do {
 		ZSTD_outBuffer out = {s->packed, s->packed_size, 0};
+		uint64_t start_ns = now_ns();
 		int error;
 		left = ZSTD_compressStream2(s->zstd, &out, &in, how);
+		s->round_packing_ns += now_ns() - start_ns;
+		s->round_packed += out.pos;
 		if (ZSTD_isError(left))
 			return EIO;
 		error = write_file(s, s->packed, out.pos);
@@ -169,11 +203,42 @@ static int compress(struct sink *s, const void *data, size_t n,
 	return 0;
 }
 
+/* Should the next frame begin, with the other level? */
+static bool is_time_to_change(const struct sink *s, uint64_t round_ns)
+{
+	if (s->hurried)
+		return s->round >= SINK_HURRIED_ROUNDS;
+	return s->round >= SINK_WARM_ROUNDS &&
+	       s->round_packed > s->round_size / 100 * SINK_HARD_PERCENT &&
+	       s->round_packing_ns > round_ns / 100 * SINK_BUSY_PERCENT;
+}
+
+static int end_round(struct sink *s)
+{
+	uint64_t end_ns = now_ns();
+	int error = 0;
+	s->round++;
+	if (is_time_to_change(s, end_ns - s->round_start_ns)) {
+		error = compress(s, NULL, 0, ZSTD_e_end);
+		if (!error && !set_level(s, !s->hurried))
+			error = EINVAL;
+	}
+	s->round_size = s->round_packed = 0;
+	s->round_packing_ns = 0;
+	s->round_start_ns = end_ns;
+	return error;
+}
+
 int sink_write(struct sink *s, const void *data, size_t n)
 {
-	if (s->zstd)
-		return compress(s, data, n, ZSTD_e_flush);
-	return write_file(s, data, n);
+	int error;
+	if (!s->zstd)
+		return write_file(s, data, n);
+	error = compress(s, data, n, ZSTD_e_flush);
+	s->round_size += n;
+	if (!error && s->round_size >= SINK_ROUND_SIZE)
+		error = end_round(s);
+	return error;
 }
 
 int sink_close(struct sink *s)

@@ -1,5 +1,5 @@
 /*
- * sink.h - where full buffers go: a file, or a zstd frame in a file.
+ * sink.h - where full buffers go: a file, or zstd frames in a file.
  *
  * A guest's manners: no SIGPIPE or SIGXFSZ reaches the host, the descriptor is
  * never one of the standard three, and nothing is written when the host has
@@ -21,6 +21,11 @@ struct sink {
 	struct ZSTD_CCtx_s *zstd; /* NULL: written as it is */
 	uint8_t *packed;	  /* room for compressed bytes */
 	size_t packed_size;
+	bool hurried;	/* the level of the current zstd frame */
+	unsigned round; /* of the current frame, from 0 */
+	/* This round's bytes, before and after, and the compressor's time. */
+	size_t round_size, round_packed;
+	uint64_t round_start_ns, round_packing_ns;
 };
 
 /*

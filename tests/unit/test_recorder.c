@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "elf_names.h"
 #include "sink.h"
@@ -119,6 +120,55 @@ static void test_sink_says_what_open_says(void **state)
 	assert_int_equal(sink_open(&sink, "/nonexistent/x"), ENOENT);
 	assert_int_equal(sink_open(&sink, "/tmp"), EISDIR);
 	assert_int_equal(sink.fd, -1);
+}
+
+/* As many bytes as make the sink change its level, and change it back. */
+#define DENSE_SIZE (48u << 20)
+
+static uint8_t *read_back(const char *path, size_t *size)
+{
+	FILE *f = fopen(path, "rb");
+	uint8_t *data;
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	*size = (size_t)ftell(f);
+	rewind(f);
+	data = malloc(*size);
+	assert_int_equal(fread(data, 1, *size, f), *size);
+	fclose(f);
+	return data;
+}
+
+/*
+ * A program that does nothing but record keeps the compressor busy: the level
+ * changes, and with it the frame. What comes out is what went in.
+ */
+static void test_a_dense_recording_changes_its_level(void **state)
+{
+	static uint8_t dense[DENSE_SIZE], back[DENSE_SIZE];
+	char path[] = "/tmp/ljmemprof-dense-XXXXXX.zst";
+	int fd = mkstemps(path, 4);
+	struct sink sink;
+	uint8_t *packed;
+	size_t size, i, at, frames = 0;
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	for (i = 0; i < DENSE_SIZE; i++)
+		dense[i] = next_random(&random_state) % 3 ? 7 : (uint8_t)i;
+	assert_int_equal(sink_open(&sink, path), 0);
+	for (i = 0; i < DENSE_SIZE; i += WBUF_SIZE)
+		assert_int_equal(sink_write(&sink, dense + i, WBUF_SIZE), 0);
+	assert_int_equal(sink_close(&sink), 0);
+	packed = read_back(path, &size);
+	for (at = 0; at < size; frames++)
+		at += ZSTD_findFrameCompressedSize(packed + at, size - at);
+	assert_true(frames >= 3);
+	assert_int_equal(ZSTD_decompress(back, sizeof back, packed, size),
+			 DENSE_SIZE);
+	assert_memory_equal(back, dense, DENSE_SIZE);
+	free(packed);
+	unlink(path);
 }
 
 /* A set of the recorder against a plain array, random adds and removes. */
@@ -259,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_long_strings_pass_the_buffer),
 		cmocka_unit_test(test_the_first_error_stays),
 		cmocka_unit_test(test_sink_says_what_open_says),
+		cmocka_unit_test(test_a_dense_recording_changes_its_level),
 		cmocka_unit_test(test_prototypes_are_forgotten_when_freed),
 		cmocka_unit_test(test_functions_have_names),
 		cmocka_unit_test(test_a_library_replaced_on_disk_has_no_names),
