@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "environment.h"
+#include "hook_compact.h"
 #include "ljm_format.h"
 #include "recorder.h"
+#include "stream_compact.h"
 #include "vm_frame.h"
 
 /* An event, and what the copying in whole words may write beyond it. */
@@ -330,26 +332,29 @@ static NOINLINE void *record_narrow(struct recorder *r, void *ptr, size_t osize,
 	return record(r, ptr, osize, nsize, false, false);
 }
 
-typedef void *record_fn(struct recorder *r, void *ptr, size_t osize,
-			size_t nsize);
-
-/* A call that came from within the hook. */
-static NOINLINE void *pass_nested(struct recorder *r, void *ptr, size_t osize,
-				  size_t nsize)
+NOINLINE void *hook_pass_nested(struct recorder *r, void *ptr, size_t osize,
+				size_t nsize)
 {
 	r->missed = true;
+	if (r->compact)
+		r->compact->lost++;
 	return r->alloc(r->alloc_ud, ptr, osize, nsize);
 }
 
-/* The environment asks for something, or nothing is recorded. */
-static NOINLINE void *pass_or_record(struct recorder *r, void *ptr,
-				     size_t osize, size_t nsize, record_fn *rec)
+NOINLINE void *hook_pass_or_record(struct recorder *r, void *ptr, size_t osize,
+				   size_t nsize)
 {
+	bool gc64 = r->layout.gc64;
 	void *block;
 	if (r->seen != environment_requests)
 		recorder_answer(r);
-	if (r->recording)
-		return rec(r, ptr, osize, nsize);
+	if (r->recording == RECORDER_PLAIN)
+		return (gc64 ? record_wide : record_narrow)(r, ptr, osize,
+							    nsize);
+	if (r->recording == RECORDER_COMPACT)
+		return (gc64 ? hook_compact_record_wide
+			     : hook_compact_record_narrow)(r, ptr, osize,
+							   nsize);
 	r->touched = true;
 	block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	BARRIER();
@@ -375,16 +380,17 @@ static NOINLINE void *forget_and_free(struct recorder *r, void *ptr,
  * block is freed when the event is behind us: not busy any more.
  */
 VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
-		     record_fn *rec, bool pdep)
+		     hook_record_fn *rec, bool pdep)
 {
 	uint8_t *p;
 	if (VM_UNLIKELY(r->busy))
-		return pass_nested(r, ptr, osize, nsize);
+		return hook_pass_nested(r, ptr, osize, nsize);
 	/* First busy, then the look at recording: see quiesce(). */
 	r->busy = true;
 	BARRIER();
-	if (VM_UNLIKELY(!r->recording || r->seen != environment_requests))
-		return pass_or_record(r, ptr, osize, nsize, rec);
+	if (VM_UNLIKELY(r->recording != RECORDER_PLAIN ||
+			r->seen != environment_requests))
+		return hook_pass_or_record(r, ptr, osize, nsize);
 	if (nsize || !vm_near_collecting(&r->vm) ||
 	    VM_UNLIKELY(!ptr || !has_room(r)))
 		return rec(r, ptr, osize, nsize);
@@ -414,9 +420,17 @@ static void *hook_narrow(void *ud, void *ptr, size_t osize, size_t nsize)
 	return hook(ud, ptr, osize, nsize, record_narrow, false);
 }
 
-lua_Alloc hook_for(bool gc64)
+lua_Alloc hook_for(bool gc64, bool compact)
 {
+	if (compact)
+		return gc64 ? hook_compact_wide : hook_compact_narrow;
 	if (!gc64)
 		return hook_narrow;
 	return wbuf_has_pdep() ? hook_wide_pdep : hook_wide;
+}
+
+bool hook_is(lua_Alloc f)
+{
+	return f == hook_wide || f == hook_wide_pdep || f == hook_narrow ||
+	       f == hook_compact_wide || f == hook_compact_narrow;
 }

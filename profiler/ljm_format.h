@@ -171,11 +171,11 @@ enum ljm_source {
  * changes it; every address is a multiple of 1 << unit.
  *
  * start is the first item, and there is no other. Its depth is the most
- * frames that a callsite has, 0 when stacks are not recorded; its text
- * describes the VM. A clock is the time since the last one, the first since
- * start: what comes behind it happened at that time or later, up to the next
- * one. collection: a full one has just ended. lost: so many events before
- * this are missing.
+ * frames that a callsite has but for a gap as the outermost, 0 when stacks are
+ * not recorded; its text describes the VM. A clock is the time since the last
+ * one, the first since start: what comes behind it happened at that time or
+ * later, up to the next one. collection: a full one has just ended. lost: so
+ * many events before this are missing.
  */
 
 #define LJM_COMPACT_VERSION 0x83

@@ -7,119 +7,41 @@
  *   misc.memprof.stop()          ends the recording
  *   misc.memprof.available       true where recording can start
  *
- * start and stop return true, or nil, a message and an errno. The only file
- * that may raise a Lua error, and only for arguments of a wrong type. Loading
- * the module also does what the environment asks for: see environment.h.
+ * The table that require "ljmemprof" returns has these for the compact stream
+ * (options.h tells its options), and:
+ *
+ *   mark(label)  names this moment
+ *   stats()      a table: running, events, bytes, written, lost, seconds, vm
+ *   misc         a table with the memprof of above
+ *
+ * start, stop and mark return true, or nil, a message and an errno. The only
+ * file, with options.c, that may raise a Lua error, and only for arguments
+ * that are wrong. Loading the module also does what the environment asks for:
+ * see environment.h.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include <lauxlib.h>
 #include <lua.h>
 
 #include "environment.h"
-#include "process_lock.h"
+#include "options.h"
+#include "process_vm.h"
 #include "recorder.h"
 #include "trace_events.h"
-#include "vm_layout.h"
-#include "vm_trace.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 /* Registry keys: texts, so that a second copy of the module finds them. */
 #define KEY_RECORDER "ljmemprof.recorder" /* userdata: struct recorder * */
 #define KEY_MEMPROF  "ljmemprof.memprof"  /* table: start, stop, available */
-
-/* How long a fork() waits for another thread to have measured. */
-#define PATIENCE_MILLISECONDS 1000
+#define KEY_COMPACT  "ljmemprof.compact"  /* the same for compact streams */
 
 #define DEFAULT_FILE "memprof.bin"
-
-#if defined(__x86_64__) && defined(__linux__) && defined(__LP64__)
-#define PLATFORM_SUPPORTED 1
-#else
-#define PLATFORM_SUPPORTED 0
-#endif
-
-/* The layout of this process's LuaJIT: measured once, when it succeeds. */
-static struct {
-	struct process_lock lock; /* a child measures anew what is half done */
-	bool measured;
-	struct vm_layout layout;
-	struct vm_traces primed; /* what the measurement learnt */
-	char version[64];
-} vm;
-
-/*
- * No child is forked while another thread measures: that thread raises and
- * compiles, which takes a lock of libgcc's that the child would inherit for
- * ever.
- */
-static __thread bool forks_locked;
-
-static void before_fork(void)
-{
-	forks_locked = process_lock_within(&vm.lock, PATIENCE_MILLISECONDS);
-}
-
-static void after_fork_in_parent(void)
-{
-	if (forks_locked)
-		process_unlock(&vm.lock);
-}
-
-/* When loaded, not with the first VM: a fork may have begun by then. */
-static __attribute__((constructor)) void prepare_for_fork(void)
-{
-	pthread_atfork(before_fork, after_fork_in_parent, NULL);
-}
-
-/* Copies the layout; false with a sentence about what was found. */
-static bool get_layout(struct vm_layout *layout, char *message, size_t size)
-{
-	char error[160] = "";
-	struct utsname host;
-	bool ok;
-	if (!PLATFORM_SUPPORTED) {
-		if (uname(&host) != 0)
-			memset(&host, 0, sizeof host);
-		snprintf(message, size,
-			 "profiling needs Linux on x86-64, this is %s on %s",
-			 host.sysname, host.machine);
-		return false;
-	}
-	process_lock(&vm.lock);
-	if (!vm.measured)
-		vm.measured = vm_layout_measure(&vm.layout, &vm.primed,
-						vm.version, sizeof vm.version,
-						error, sizeof error);
-	ok = vm.measured;
-	*layout = vm.layout;
-	if (!ok)
-		snprintf(message, size, "cannot profile %s: %s", vm.version,
-			 error);
-	process_unlock(&vm.lock);
-	return ok;
-}
-
-/* Copies the layout if it holds for the VM of L, too. */
-static bool get_verified_layout(lua_State *L, struct vm_layout *layout,
-				char *message, size_t size)
-{
-	char error[160] = "";
-	if (!get_layout(layout, message, size))
-		return false;
-	if (vm_layout_verify(layout, L, error, sizeof error))
-		return true;
-	snprintf(message, size, "cannot profile this VM (%s): %s", vm.version,
-		 error);
-	return false;
-}
 
 /* Stack: +3. nil, message, errno. */
 static int push_failure(lua_State *L, const char *message, int error)
@@ -153,35 +75,46 @@ static struct recorder *recorder_of(lua_State *L)
 	return holder ? *holder : NULL;
 }
 
-/*
- * The option trace of the table at index 2, or of the environment:
- * true for "number", false for "line". Raises for what is neither, and for
- * options that do not exist. Stack: 0.
- */
-static bool wants_trace_numbers(lua_State *L)
+/* ---- full collections: their finalizers may raise, which ends there */
+
+static int collect_protected(lua_State *L)
 {
-	const char *environment = getenv("MEMPROF_TRACE");
-	bool number = environment && !strcmp(environment, "number");
-	if (lua_isnoneornil(L, 2))
-		return number;
-	luaL_checktype(L, 2, LUA_TTABLE);
-	lua_pushnil(L);
-	while (lua_next(L, 2)) {
-		if (lua_type(L, -2) != LUA_TSTRING ||
-		    strcmp(lua_tostring(L, -2), "trace") != 0)
-			luaL_error(L, "start has no option '%s', only 'trace'",
-				   lua_type(L, -2) == LUA_TSTRING
-					   ? lua_tostring(L, -2)
-					   : luaL_typename(L, -2));
-		number = lua_isstring(L, -1) &&
-			 !strcmp(lua_tostring(L, -1), "number");
-		if (!number && !(lua_isstring(L, -1) &&
-				 !strcmp(lua_tostring(L, -1), "line")))
-			luaL_error(L, "option 'trace' of start is \"line\" or "
-				      "\"number\"");
-		lua_pop(L, 1);
-	}
-	return number;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+/* Stack: 0. Twice: what a finalizer held is freed by the second. */
+static void collect(lua_State *L)
+{
+	int i;
+	for (i = 0; i < 2; i++)
+		if (lua_cpcall(L, collect_protected, NULL))
+			lua_pop(L, 1);
+}
+
+/* ---- start and stop */
+
+/* Stack: +1 or +3. */
+static int start(lua_State *L, const char *path, const struct options *o)
+{
+	struct recorder *r = recorder_of(L);
+	const struct recorder_vm *vm;
+	char message[320];
+	int error;
+	if (!r)
+		return push_failure(L, "the VM is closing", EINVAL);
+	if (r->running)
+		return push_failure(L, "profiler is running already", EINVAL);
+	vm = process_vm(L, o->recorder.depth, message, sizeof message);
+	if (!vm)
+		return push_failure(L, message, ENOTSUP);
+	if (o->gc)
+		collect(L);
+	error = recorder_start(r, L, vm, path, &o->recorder);
+	r->collects = o->gc;
+	if (!error && o->gc)
+		recorder_collection(r, LJM_COLLECTION_START);
+	return push_result(L, path, error);
 }
 
 /*
@@ -191,18 +124,18 @@ static bool wants_trace_numbers(lua_State *L)
 static int memprof_start(lua_State *L)
 {
 	const char *path = luaL_optstring(L, 1, DEFAULT_FILE);
-	bool trace_numbers = wants_trace_numbers(L);
-	struct recorder *r = recorder_of(L);
-	struct vm_layout layout;
-	char message[320];
-	if (!r)
-		return push_failure(L, "the VM is closing", EINVAL);
-	if (r->running)
-		return push_failure(L, "profiler is running already", EINVAL);
-	if (!get_verified_layout(L, &layout, message, sizeof message))
-		return push_failure(L, message, ENOTSUP);
-	r->trace_numbers = trace_numbers;
-	return push_result(L, path, recorder_start(r, L, &layout, path));
+	struct options options;
+	options_read(L, 2, false, &options);
+	return start(L, path, &options);
+}
+
+/* The same for compact streams. */
+static int compact_start(lua_State *L)
+{
+	const char *path = luaL_optstring(L, 1, DEFAULT_FILE);
+	struct options options;
+	options_read(L, 2, true, &options);
+	return start(L, path, &options);
 }
 
 /* Lua: stop() -> true | nil, message, errno. Stack: +1 or +3. */
@@ -211,12 +144,57 @@ static int memprof_stop(lua_State *L)
 	struct recorder *r = recorder_of(L);
 	char path[256] = "";
 	int error;
+	if (r && r->running && r->collects) {
+		r->collects = false; /* a finalizer may stop, too */
+		collect(L);
+		recorder_collection(r, LJM_COLLECTION_STOP);
+	}
 	if (r && r->path)
 		snprintf(path, sizeof path, "%s", r->path);
 	error = r ? recorder_stop(r, L) : ESRCH;
 	if (error == ESRCH)
 		return push_failure(L, "profiler is not running", EINVAL);
 	return push_result(L, path, error);
+}
+
+/* Lua: mark(label) -> true | nil, message, errno. Stack: +1 or +3. */
+static int compact_mark_here(lua_State *L)
+{
+	struct recorder *r = recorder_of(L);
+	size_t n;
+	const char *label = luaL_checklstring(L, 1, &n);
+	int error = r ? recorder_mark(r, label, n) : ESRCH;
+	if (error == ESRCH)
+		return push_failure(L, "no recording that can hold marks",
+				    EINVAL);
+	return push_result(L, r->path ? r->path : "", error);
+}
+
+static void set_number(lua_State *L, const char *name, double value)
+{
+	lua_pushnumber(L, value);
+	lua_setfield(L, -2, name);
+}
+
+/* Lua: stats() -> table. Stack: +1. */
+static int compact_stats(lua_State *L)
+{
+	struct recorder *r = recorder_of(L);
+	struct recorder_stats stats;
+	memset(&stats, 0, sizeof stats);
+	if (r)
+		recorder_get_stats(r, &stats);
+	lua_createtable(L, 0, 8);
+	lua_pushboolean(L, stats.running);
+	lua_setfield(L, -2, "running");
+	set_number(L, "events", (double)stats.events);
+	set_number(L, "bytes", (double)stats.bytes);
+	set_number(L, "written", (double)stats.written);
+	set_number(L, "lost", (double)stats.lost);
+	set_number(L, "seconds", stats.seconds);
+	lua_pushstring(L, process_vm_description());
+	lua_setfield(L, -2, "vm");
+	return 1;
 }
 
 /*
@@ -249,7 +227,7 @@ static void hear_traces(lua_State *L, struct recorder *r)
 static void make_recorder(lua_State *L)
 {
 	struct recorder **holder;
-	struct vm_layout layout;
+	const struct recorder_vm *vm;
 	char message[320];
 	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
 	if (lua_isuserdata(L, -1)) {
@@ -268,8 +246,9 @@ static void make_recorder(lua_State *L)
 		luaL_error(L, "not enough memory");
 	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
 	/* From now on, not from start() on: its traces are compiled by then. */
-	if (get_verified_layout(L, &layout, message, sizeof message))
-		recorder_prepare(*holder, L, &layout, &vm.primed);
+	vm = process_vm(L, 0, message, sizeof message);
+	if (vm)
+		recorder_prepare(*holder, L, vm);
 	hear_traces(L, *holder);
 }
 
@@ -277,21 +256,27 @@ static void make_recorder(lua_State *L)
 
 static int attach_protected(lua_State *L)
 {
-	bool trace_numbers = wants_trace_numbers(L); /* no options: so told */
 	struct recorder *r;
-	struct vm_layout layout;
+	const struct recorder_vm *vm;
+	struct options options;
 	char message[320];
 	make_recorder(L);
 	r = recorder_of(L);
 	if (!r)
 		return 0;
 	hear_traces(L, r);
-	if (!r->running)
-		r->trace_numbers = trace_numbers;
-	if (get_verified_layout(L, &layout, message, sizeof message))
-		recorder_attach(r, L, &layout);
-	else
+	options_of_environment(&options);
+	vm = process_vm(L, options.recorder.depth, message, sizeof message);
+	if (!vm && options.recorder.depth) {
 		environment_say("%s", message);
+		options.recorder.depth = 0;
+		vm = process_vm(L, 0, message, sizeof message);
+	}
+	if (!vm) {
+		environment_say("%s", message);
+		return 0;
+	}
+	recorder_attach(r, L, vm, &options.recorder);
 	return 0;
 }
 
@@ -313,45 +298,70 @@ EXPORT void ljmemprof_attach(lua_State *L)
 
 /* ---- the modules */
 
-/* Stack: +1. The memprof table of this VM, one for both modules. */
-static void push_memprof(lua_State *L)
+/* Stack: 0. Adds what both tables have to the one on top. */
+static void add_functions(lua_State *L, lua_CFunction start_function)
 {
-	struct recorder *r;
-	struct vm_layout layout;
+	struct recorder *r = recorder_of(L);
 	char message[320];
-	lua_getfield(L, LUA_REGISTRYINDEX, KEY_MEMPROF);
-	if (lua_istable(L, -1))
-		return;
-	lua_pop(L, 1);
-	make_recorder(L);
-	ljmemprof_attach(L);
-	lua_createtable(L, 0, 4);
-	lua_pushcclosure(L, memprof_start, 0);
+	lua_pushcclosure(L, start_function, 0);
 	lua_setfield(L, -2, "start");
 	lua_pushcclosure(L, memprof_stop, 0);
 	lua_setfield(L, -2, "stop");
-	r = recorder_of(L);
 	/* What is prepared was verified. */
 	lua_pushboolean(L, (r && r->prepared) ||
-				   get_verified_layout(L, &layout, message,
-						       sizeof message));
+				   process_vm(L, 0, message, sizeof message));
 	lua_setfield(L, -2, "available");
-	lua_createtable(L, 0, 1);
-	lua_pushvalue(L, -2);
-	lua_setfield(L, -2, "memprof");
-	lua_setfield(L, -2, "misc");
+}
+
+/* Stack: +1. The table under this key, or an empty one; true if it was there.
+ */
+static bool push_table(lua_State *L, const char *key)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, key);
+	if (lua_istable(L, -1))
+		return true;
+	lua_pop(L, 1);
+	make_recorder(L);
+	ljmemprof_attach(L);
+	lua_createtable(L, 0, 8);
+	return false;
+}
+
+/* Stack: 0. Keeps the table on top under this key, now that it is whole. */
+static void keep_table(lua_State *L, const char *key)
+{
 	lua_pushvalue(L, -1);
-	lua_setfield(L, LUA_REGISTRYINDEX, KEY_MEMPROF);
+	lua_setfield(L, LUA_REGISTRYINDEX, key);
+}
+
+/* Stack: +1. The memprof of misc. */
+static void push_memprof(lua_State *L)
+{
+	if (push_table(L, KEY_MEMPROF))
+		return;
+	add_functions(L, memprof_start);
+	keep_table(L, KEY_MEMPROF);
 }
 
 /*
- * require "ljmemprof" returns the memprof table; its field misc holds a table
- * with it as memprof, for hosts whose global misc has a memprof of its own.
+ * require "ljmemprof": its field misc holds a table with misc's memprof, for
+ * hosts whose global misc has a memprof of its own.
  */
 EXPORT int luaopen_ljmemprof(lua_State *L);
 EXPORT int luaopen_ljmemprof(lua_State *L)
 {
+	if (push_table(L, KEY_COMPACT))
+		return 1;
+	add_functions(L, compact_start);
+	lua_pushcclosure(L, compact_mark_here, 0);
+	lua_setfield(L, -2, "mark");
+	lua_pushcclosure(L, compact_stats, 0);
+	lua_setfield(L, -2, "stats");
+	lua_createtable(L, 0, 1);
 	push_memprof(L);
+	lua_setfield(L, -2, "memprof");
+	lua_setfield(L, -2, "misc");
+	keep_table(L, KEY_COMPACT);
 	return 1;
 }
 

@@ -18,6 +18,7 @@
 #include "hook.h"
 #include "ljm_format.h"
 #include "process_lock.h"
+#include "stream_compact.h"
 
 /*
  * How long exit() and fork() wait for another thread to be done. No longer: a
@@ -32,12 +33,23 @@ static struct process_lock all_lock;
 /* This thread forks and has the lock. */
 static __thread bool forks_locked;
 
+static uint64_t microseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void free_buffers(struct recorder *r)
 {
 	wbuf_free(&r->out);
 	symbols_free(&r->symbols);
 	free(r->places);
 	r->places = NULL;
+	if (r->compact)
+		compact_free(r->compact);
+	free(r->compact);
+	r->compact = NULL;
 	free(r->path);
 	r->path = NULL;
 }
@@ -69,7 +81,7 @@ static void after_fork_in_child(void)
 	elf_names_after_fork(true);
 	for (r = all; r; r = r->next) {
 		bool goes_on = r->recording && r->attached && may_record;
-		r->recording = false;
+		r->recording = RECORDER_OFF;
 		/* The thread that was in its hook does not exist here. */
 		r->busy = false;
 		if (!r->running)
@@ -133,37 +145,40 @@ static bool in_chain(struct recorder *r, lua_State *L)
 	return r->touched;
 }
 
-static void install(struct recorder *r, lua_State *L)
+/* Is the allocator on top our hook? */
+static bool on_top(struct recorder *r, lua_State *L)
 {
+	void *ud;
+	return r->installed && hook_is(lua_getallocf(L, &ud)) && ud == r;
+}
+
+static void install(struct recorder *r, lua_State *L, enum recorder_mode mode)
+{
+	lua_Alloc ours = hook_for(r->layout.gc64, mode == RECORDER_COMPACT);
+	if (on_top(r, L)) {
+		lua_setallocf(L, ours, r);
+		return;
+	}
 	if (in_chain(r, L))
 		return;
 	r->alloc = lua_getallocf(L, &r->alloc_ud);
-	lua_setallocf(L, hook_for(r->layout.gc64), r);
+	lua_setallocf(L, ours, r);
 	r->installed = true;
 }
 
 static void uninstall(struct recorder *r, lua_State *L)
 {
-	void *ud;
-	if (!r->installed ||
-	    lua_getallocf(L, &ud) != hook_for(r->layout.gc64) || ud != r)
+	if (!on_top(r, L))
 		return;
 	lua_setallocf(L, r->alloc, r->alloc_ud);
 	r->installed = false;
 }
 
-static int open_stream(struct recorder *r, const char *path)
+static bool open_plain(struct recorder *r)
 {
-	int error = sink_open(&r->sink, path);
-	if (error)
-		return error;
-	r->path = strdup(path);
 	r->places = calloc(RECORDER_PLACES, sizeof *r->places);
-	if (!r->path || !r->places || !wbuf_open(&r->out, &r->sink) ||
-	    !symbols_open(&r->symbols)) {
-		sink_abandon(&r->sink);
-		return ENOMEM;
-	}
+	if (!r->places || !symbols_open(&r->symbols))
+		return false;
 	/* Symbols come as events: the symbol table in front stays empty. */
 	wbuf_bytes(&r->out, LJM_SYMTAB_MAGIC, LJM_MAGIC_SIZE);
 	wbuf_byte(&r->out, LJM_SYMTAB_VERSION);
@@ -172,65 +187,95 @@ static int open_stream(struct recorder *r, const char *path)
 	wbuf_bytes(&r->out, LJM_EVENTS_MAGIC, LJM_MAGIC_SIZE);
 	wbuf_byte(&r->out, LJM_EVENTS_VERSION);
 	wbuf_bytes(&r->out, "\0\0\0", 3);
-	return 0;
+	return true;
+}
+
+static bool open_compact(struct recorder *r, uint32_t depth)
+{
+	r->compact = calloc(1, sizeof *r->compact);
+	return r->compact &&
+	       compact_open(r->compact, &r->out, &r->layout, r->facts,
+			    &r->traces, depth, r->description);
+}
+
+static int open_stream(struct recorder *r, const char *path,
+		       const struct recorder_options *options)
+{
+	int error = sink_open(&r->sink, path);
+	if (error)
+		return error;
+	r->path = strdup(path);
+	if (r->path && wbuf_open(&r->out, &r->sink) &&
+	    (options->mode == RECORDER_COMPACT ? open_compact(r, options->depth)
+					       : open_plain(r)))
+		return 0;
+	sink_abandon(&r->sink);
+	return ENOMEM;
 }
 
 static void set_vm(struct recorder *r, lua_State *L,
-		   const struct vm_layout *layout)
+		   const struct recorder_vm *vm)
 {
+	const struct vm_layout *layout = vm->layout;
 	r->layout = *layout;
 	r->global =
 		vm_ref(layout->gc64, (uintptr_t)L + (unsigned)layout->l_glref);
 	vm_near_init(&r->vm, layout, r->global);
+	r->facts = vm->facts;
+	r->description = vm->description;
 }
 
 /* From here on the hook works without Lua's API. */
 static void adopt(struct recorder *r, lua_State *L,
-		  const struct vm_layout *layout)
+		  const struct recorder_vm *vm, enum recorder_mode mode)
 {
-	set_vm(r, L, layout);
-	install(r, L);
+	set_vm(r, L, vm);
+	install(r, L, mode);
 }
 
-static int open_buffers(struct recorder *r, const char *path)
+static int open_buffers(struct recorder *r, const char *path,
+			const struct recorder_options *options)
 {
 	int error;
 	free_buffers(r); /* what a fork left behind */
-	error = open_stream(r, path);
+	error = open_stream(r, path, options);
 	if (error)
 		free_buffers(r);
+	r->trace_numbers = options->trace_numbers;
 	r->error = 0;
 	r->missed = false;
+	r->start_us = microseconds();
 	return error;
 }
 
 void recorder_prepare(struct recorder *r, lua_State *L,
-		      const struct vm_layout *layout,
-		      const struct vm_traces *primed)
+		      const struct recorder_vm *vm)
 {
 	if (r->prepared)
 		return;
-	set_vm(r, L, layout);
-	vm_traces_init(&r->traces, primed);
+	set_vm(r, L, vm);
+	vm_traces_init(&r->traces, vm->primed);
 	r->prepared = true;
 }
 
 int recorder_start(struct recorder *r, lua_State *L,
-		   const struct vm_layout *layout, const char *path)
+		   const struct recorder_vm *vm, const char *path,
+		   const struct recorder_options *options)
 {
 	int error;
 	if (r->running)
 		return EALREADY;
 	r->starting = true;
-	error = open_buffers(r, path);
+	set_vm(r, L, vm);
+	error = open_buffers(r, path, options);
 	if (!error) {
-		adopt(r, L, layout);
+		install(r, L, options->mode);
 		process_lock(&all_lock);
 		r->running = true;
 		process_unlock(&all_lock);
 		/* The hook was left by a jump, or we would not be here. */
 		r->busy = false;
-		r->recording = true;
+		r->recording = (uint8_t)options->mode;
 	}
 	r->starting = false;
 	return error;
@@ -241,7 +286,14 @@ static int complete(struct recorder *r)
 {
 	/* An allocator below us that was left by a jump: the rest is missing.
 	 */
-	int error = r->missed && !r->error ? EDEADLK : r->error;
+	int error = r->error;
+	if (r->missed && !error && !(r->compact && !r->busy))
+		error = EDEADLK;
+	recorder_get_stats(r, &r->last);
+	if (!error && r->compact) {
+		compact_tell_lost(r->compact);
+		compact_clock(r->compact);
+	}
 	if (!error) {
 		wbuf_byte(&r->out, LJM_EPILOGUE);
 		wbuf_flush(&r->out);
@@ -251,6 +303,9 @@ static int complete(struct recorder *r)
 		sink_abandon(&r->sink);
 	else
 		error = sink_close(&r->sink);
+	r->last.running = false;
+	r->last.bytes = r->out.flushed;
+	r->last.written = r->sink.written;
 	return error;
 }
 
@@ -259,7 +314,7 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	int error, saved = errno;
 	if (!r->running)
 		return ESRCH;
-	r->recording = false;
+	r->recording = RECORDER_OFF;
 	process_lock(&all_lock);
 	r->running = false;
 	process_unlock(&all_lock);
@@ -269,6 +324,65 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	free_buffers(r);
 	errno = saved;
 	return error;
+}
+
+/* ---- what is told while recording */
+
+/*
+ * Keeps the hook out, and exit() in another thread from closing the stream.
+ * false when no compact stream is recorded.
+ */
+static bool enter(struct recorder *r)
+{
+	if (r->busy)
+		return false;
+	r->busy = true;
+	__asm__ volatile("" ::: "memory");
+	if (r->recording == RECORDER_COMPACT)
+		return true;
+	r->busy = false;
+	return false;
+}
+
+static int leave(struct recorder *r)
+{
+	int error = r->compact->callsites.d.error;
+	if (!error)
+		error = r->out.error;
+	if (error)
+		recorder_fail(r, error);
+	__asm__ volatile("" ::: "memory");
+	r->busy = false;
+	return error;
+}
+
+int recorder_mark(struct recorder *r, const char *label, size_t n)
+{
+	if (!enter(r))
+		return r->running && r->error ? r->error : ESRCH;
+	compact_mark(r->compact, label, n);
+	return leave(r);
+}
+
+int recorder_collection(struct recorder *r, enum ljm_collection reason)
+{
+	if (!enter(r))
+		return r->running && r->error ? r->error : ESRCH;
+	compact_collection(r->compact, reason);
+	return leave(r);
+}
+
+void recorder_get_stats(const struct recorder *r, struct recorder_stats *stats)
+{
+	*stats = r->last;
+	stats->running = r->running;
+	if (!r->out.start)
+		return;
+	stats->bytes = r->out.flushed + (uint64_t)(r->out.pos - r->out.start);
+	stats->written = r->sink.written;
+	stats->seconds = (double)(microseconds() - r->start_us) / 1e6;
+	stats->events = r->compact ? r->compact->events : 0;
+	stats->lost = r->compact ? r->compact->lost : 0;
 }
 
 void recorder_close(struct recorder *r, lua_State *L)
@@ -291,7 +405,7 @@ void recorder_close(struct recorder *r, lua_State *L)
 
 void recorder_fail(struct recorder *r, int error)
 {
-	r->recording = false;
+	r->recording = RECORDER_OFF;
 	r->error = error;
 	if (r->attached)
 		environment_say("%s: %s; the recording has ended", r->path,
@@ -311,7 +425,7 @@ static void begin(struct recorder *r)
 		return;
 	}
 	if (!error)
-		error = open_buffers(r, path);
+		error = open_buffers(r, path, &r->options);
 	else
 		path[0] = 0;
 	if (error) {
@@ -319,14 +433,14 @@ static void begin(struct recorder *r)
 		return;
 	}
 	r->running = true;
-	r->recording = true;
+	r->recording = (uint8_t)r->options.mode;
 }
 
 static void end(struct recorder *r)
 {
 	bool known = r->error != 0;
 	int error;
-	r->recording = false;
+	r->recording = RECORDER_OFF;
 	r->running = false;
 	error = complete(r);
 	if (error && !known)
@@ -335,15 +449,17 @@ static void end(struct recorder *r)
 }
 
 void recorder_attach(struct recorder *r, lua_State *L,
-		     const struct vm_layout *layout)
+		     const struct recorder_vm *vm,
+		     const struct recorder_options *options)
 {
 	int saved = errno;
 	if (r->attached)
 		return;
 	r->seen = environment_requests;
 	r->attached = true;
+	r->options = *options;
 	if (!r->running) {
-		adopt(r, L, layout);
+		adopt(r, L, vm, options->mode);
 		process_lock(&all_lock);
 		if (environment_autostart())
 			begin(r);
@@ -380,7 +496,7 @@ __attribute__((noinline)) void recorder_answer(struct recorder *r)
 static bool quiesce(struct recorder *r)
 {
 	int i;
-	r->recording = false;
+	r->recording = RECORDER_OFF;
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	for (i = 0; r->busy && i < PATIENCE_MILLISECONDS; i++)
 		process_lock_sleep();

@@ -20,8 +20,42 @@
 #include "symbols.h"
 #include "vm_frame.h"
 #include "vm_layout.h"
+#include "vm_stack.h"
 #include "vm_trace.h"
 #include "wbuf.h"
+
+struct compact;
+
+/* What is recorded; any but RECORDER_OFF is true. */
+enum recorder_mode {
+	RECORDER_OFF,
+	RECORDER_PLAIN,	  /* format 3 */
+	RECORDER_COMPACT, /* our own, see ljm_format.h */
+};
+
+struct recorder_options {
+	enum recorder_mode mode;
+	uint32_t depth;	    /* of stacks, 0: none; only RECORDER_COMPACT */
+	bool trace_numbers; /* traces instead of their lines */
+};
+
+/* What this process's LuaJIT is; static. */
+struct recorder_vm {
+	const struct vm_layout *layout;
+	const struct vm_traces *primed; /* what its measurement learnt */
+	const struct vm_stack_facts *facts;
+	const char *description;
+};
+
+/* Of the recording at hand, or of the last one. */
+struct recorder_stats {
+	bool running;
+	uint64_t events;  /* 0 in recordings of format 3 */
+	uint64_t lost;	  /* likewise */
+	uint64_t bytes;	  /* of the stream */
+	uint64_t written; /* of the file */
+	double seconds;
+};
 
 #define RECORDER_PLACE_BYTES 15
 
@@ -47,7 +81,7 @@ struct recorder {
 	 * from entering itself, and another thread's exit() from closing the
 	 * stream under it (see quiesce()).
 	 */
-	volatile bool recording;
+	volatile uint8_t recording; /* enum recorder_mode */
 	volatile bool busy;
 	volatile bool missed;  /* a call came while busy: not recorded */
 	volatile bool touched; /* set by every call while not recording */
@@ -57,20 +91,27 @@ struct recorder {
 	void *alloc_ud;
 	struct vm_near vm; /* of layout and global */
 	struct recorder_place *places;
-	uintptr_t global;   /* the VM's global_State */
-	bool trace_numbers; /* traces instead of their lines */
-	bool prepared;	    /* layout, global and traces are set */
-	bool hears_traces;  /* the handler of trace events is there */
+	struct compact *compact; /* NULL: format 3 */
+	uintptr_t global;	 /* the VM's global_State */
+	bool trace_numbers;	 /* traces instead of their lines */
+	bool prepared;		 /* layout, global and traces are set */
+	bool hears_traces;	 /* the handler of trace events is there */
 	struct symbols symbols;
 	struct vm_layout layout;
 	struct vm_traces traces; /* logged from require on */
 	struct sink sink;
-	bool running;	       /* between a start and its stop */
-	bool installed;	       /* the hook is in the allocator chain */
-	bool attached;	       /* the environment rules: the hook stays */
-	bool starting;	       /* recorder_start() is at work */
-	int error;	       /* what ended the recording early; 0 none */
-	char *path;	       /* of the stream, while running */
+	bool running;	/* between a start and its stop */
+	bool installed; /* the hook is in the allocator chain */
+	bool attached;	/* the environment rules: the hook stays */
+	bool starting;	/* recorder_start() is at work */
+	bool collects;	/* stop() is to collect garbage first */
+	int error;	/* what ended the recording early; 0 none */
+	char *path;	/* of the stream, while running */
+	struct recorder_options options; /* of those the environment starts */
+	const struct vm_stack_facts *facts;
+	const char *description; /* of the VM */
+	uint64_t start_us;	 /* of the monotonic clock */
+	struct recorder_stats last;
 	struct recorder *next; /* all recorders of the process */
 };
 
@@ -79,27 +120,28 @@ struct recorder *recorder_new(void);
 
 /*
  * Prepares for the handler of trace events, long before a start. The layout
- * must have been verified for L; primed is what its measurement learnt.
+ * must have been verified for L.
  */
 void recorder_prepare(struct recorder *r, lua_State *L,
-		      const struct vm_layout *layout,
-		      const struct vm_traces *primed);
+		      const struct recorder_vm *vm);
 
 /*
  * Starts recording the VM of L into path. The layout must have been verified
  * for L. Returns 0 or an errno; EALREADY when running.
  */
 int recorder_start(struct recorder *r, lua_State *L,
-		   const struct vm_layout *layout, const char *path);
+		   const struct recorder_vm *vm, const char *path,
+		   const struct recorder_options *options);
 
 /*
  * Puts the hook in, so that the environment's signal and forks start and end
- * recordings without Lua's API; starts one if the environment says so. The
- * layout must have been verified for L. Failures are told on standard error.
- * Once is enough, again does no harm.
+ * recordings with these options without Lua's API; starts one if the
+ * environment says so. The layout must have been verified for L. Failures are
+ * told on standard error. Once is enough, again does no harm.
  */
 void recorder_attach(struct recorder *r, lua_State *L,
-		     const struct vm_layout *layout);
+		     const struct recorder_vm *vm,
+		     const struct recorder_options *options);
 
 /*
  * Ends the recording and completes the stream, and takes the hook out of the
@@ -108,6 +150,16 @@ void recorder_attach(struct recorder *r, lua_State *L,
  * be touched.
  */
 int recorder_stop(struct recorder *r, lua_State *L);
+
+/*
+ * Put a mark with a label of n bytes, and that a full collection has ended,
+ * into a compact stream. Return 0; ESRCH when none is recorded; or what ended
+ * the recording.
+ */
+int recorder_mark(struct recorder *r, const char *label, size_t n);
+int recorder_collection(struct recorder *r, enum ljm_collection reason);
+
+void recorder_get_stats(const struct recorder *r, struct recorder_stats *stats);
 
 /*
  * The VM is closing: stops, and frees the recorder unless another allocator

@@ -179,7 +179,12 @@ static int check_owner(const struct sink *s)
 static int write_file(struct sink *s, const uint8_t *data, size_t n)
 {
 	int error = n ? check_owner(s) : 0;
-	return error || !n ? error : write_quietly(s->fd, data, n);
+	if (error || !n)
+		return error;
+	error = write_quietly(s->fd, data, n);
+	if (!error)
+		s->written += n;
+	return error;
 }
 
 static int compress(struct sink *s, const void *data, size_t n,

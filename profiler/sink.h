@@ -26,6 +26,7 @@ struct sink {
 	/* This round's bytes, before and after, and the compressor's time. */
 	size_t round_size, round_packed;
 	uint64_t round_start_ns, round_packing_ns;
+	uint64_t written; /* bytes of the file so far */
 };
 
 /*

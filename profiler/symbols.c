@@ -119,28 +119,31 @@ bool symbols_watch(struct symbols *s, uintptr_t address)
 	return watch(s, address, &added);
 }
 
-/*
- * A chunk without a name bears its whole text, and every function in it
- * again: a long one is cut, and ends in its size and a hash of all of it.
- */
-static void write_name(struct wbuf *out, const char *name)
+const char *symbols_short_name(const char *name, char *cut, size_t *size)
 {
-	char cut[SYMBOLS_NAME_MAX + 64];
 	size_t n = strlen(name), i, kept = SYMBOLS_NAME_MAX;
 	uint64_t hash = 0xcbf29ce484222325;
-	if (n <= SYMBOLS_NAME_MAX) {
-		wbuf_string(out, name, n);
-		return;
-	}
+	*size = n;
+	if (n <= SYMBOLS_NAME_MAX)
+		return name;
 	for (i = 0; i < n; i++)
 		hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3;
 	/* Not within a character. */
 	while (kept && ((uint8_t)name[kept] & 0xc0) == 0x80)
 		kept--;
 	memcpy(cut, name, kept);
-	n = kept + (size_t)snprintf(cut + kept, 64, " ... [%zu bytes, %016llx]",
-				    n, (unsigned long long)hash);
-	wbuf_string(out, cut, n);
+	*size = kept + (size_t)snprintf(cut + kept, SYMBOLS_NAME_ROOM - kept,
+					" ... [%zu bytes, %016llx]", n,
+					(unsigned long long)hash);
+	return cut;
+}
+
+static void write_name(struct wbuf *out, const char *name)
+{
+	char cut[SYMBOLS_NAME_ROOM];
+	size_t n;
+	name = symbols_short_name(name, cut, &n);
+	wbuf_string(out, name, n);
 }
 
 bool symbols_see_proto(struct symbols *s, struct wbuf *out,
@@ -205,15 +208,11 @@ bool symbols_see_trace(struct symbols *s, struct wbuf *out,
 {
 	uintptr_t proto = vm_ref(y->gc64, trace + (unsigned)y->trace_startpt);
 	uintptr_t pc = vm_ref(y->gc64, trace + (unsigned)y->trace_startpc);
-	uintptr_t start = proto + (unsigned)y->pt_size;
-	uint32_t line = vm_u32(proto + (unsigned)y->pt_firstline);
+	uint32_t line = vm_trace_start_line(y, trace);
 	if (number >= s->trace_count && !grow_traces(s, number))
 		return false;
 	if (!symbols_see_proto(s, out, y, proto))
 		return false;
-	if (pc >= start &&
-	    pc - start < 4 * (uint64_t)vm_u32(proto + (unsigned)y->pt_sizebc))
-		line = vm_line(y, proto, (uint32_t)((pc - start) / 4));
 	s->traces[number].trace = trace;
 	s->traces[number].startpt = proto;
 	s->traces[number].startpc = pc;

@@ -38,8 +38,16 @@ struct symbols {
 	uint64_t unloads; /* elf_names_unloads() when c_functions was filled */
 };
 
-/* Longer names of chunks are cut, see symbols.c. */
-#define SYMBOLS_NAME_MAX 4096
+/* Longer names of chunks are cut. */
+#define SYMBOLS_NAME_MAX  4096
+#define SYMBOLS_NAME_ROOM (SYMBOLS_NAME_MAX + 64)
+
+/*
+ * A chunk without a name bears its whole text, and every function in it
+ * again: a long one is cut, and ends in its size and a hash of all of it.
+ * Returns name, or cut, which has SYMBOLS_NAME_ROOM bytes.
+ */
+const char *symbols_short_name(const char *name, char *cut, size_t *size);
 
 /* Returns false without memory. */
 bool symbols_open(struct symbols *s);

@@ -58,10 +58,9 @@ static uintptr_t pc_below_boundary(const struct vm_layout *y, uintptr_t L,
 	return cframe == L ? 0 : cframe;
 }
 
-/* The PC in the frame below, told by the link of the frame above it. */
-static uintptr_t pc_of_caller(const struct vm_layout *y, uintptr_t L,
-			      uintptr_t above, uintptr_t bottom,
-			      uintptr_t cframe)
+uintptr_t vm_frame_caller_pc(const struct vm_layout *y, uintptr_t L,
+			     uintptr_t above, uintptr_t bottom,
+			     uintptr_t cframe)
 {
 	bool gc64 = y->gc64;
 	int64_t link = vm_frame_link(gc64, above);
@@ -96,8 +95,8 @@ void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
 		if (!function ||
 		    *(const uint8_t *)(function + (unsigned)y->fn_ffid))
 			continue;
-		place->pc = (const uint32_t *)pc_of_caller(y, L, above, bottom,
-							   cframe);
+		place->pc = (const uint32_t *)vm_frame_caller_pc(
+			y, L, above, bottom, cframe);
 		if (!place->pc)
 			return;
 		place->where = VM_LUA;
@@ -169,6 +168,17 @@ uint32_t vm_line(const struct vm_layout *y, uintptr_t proto, uint32_t pos)
 	if (lines < 65536)
 		return first + ((const uint16_t *)info)[pos];
 	return first + ((const uint32_t *)info)[pos];
+}
+
+uint32_t vm_trace_start_line(const struct vm_layout *y, uintptr_t trace)
+{
+	uintptr_t proto = vm_ref(y->gc64, trace + (unsigned)y->trace_startpt);
+	uintptr_t pc = vm_ref(y->gc64, trace + (unsigned)y->trace_startpc);
+	uintptr_t start = proto + (unsigned)y->pt_size;
+	uint32_t count = vm_u32(proto + (unsigned)y->pt_sizebc);
+	if (pc >= start && pc - start < 4 * (uintptr_t)count)
+		return vm_line(y, proto, (uint32_t)((pc - start) / 4));
+	return vm_u32(proto + (unsigned)y->pt_firstline);
 }
 
 bool vm_place_line(const struct vm_layout *y, const struct vm_place *place,

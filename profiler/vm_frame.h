@@ -151,8 +151,19 @@ void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
 			 uintptr_t frame, uintptr_t bottom, uintptr_t cframe,
 			 struct vm_place *place);
 
+/*
+ * The instruction behind the one that a Lua function runs, told by the frame
+ * above it. 0 when unknown.
+ */
+uintptr_t vm_frame_caller_pc(const struct vm_layout *y, uintptr_t L,
+			     uintptr_t above, uintptr_t bottom,
+			     uintptr_t cframe);
+
 /* The line of the pos-th instruction; 0 when stripped. */
 uint32_t vm_line(const struct vm_layout *y, uintptr_t proto, uint32_t pos);
+
+/* The line where a trace starts. */
+uint32_t vm_trace_start_line(const struct vm_layout *y, uintptr_t trace);
 
 /*
  * The line of a VM_LUA place; false when its PC does not belong to its

@@ -486,6 +486,7 @@ static bool measure_all(struct search *s)
 	s->y.state_c = global_i32(s, PROBE_C, s->y.g_vmstate);
 	s->y.state_gc = global_i32(s, PROBE_GC, s->y.g_vmstate);
 	layout_measure_exit(s);
+	layout_measure_stacks(s);
 	if (!layout_hold_trial(s))
 		return false;
 	layout_measure_trace_lines(s);
@@ -493,8 +494,8 @@ static bool measure_all(struct search *s)
 }
 
 bool vm_layout_measure(struct vm_layout *layout, struct vm_traces *traces,
-		       char *version, size_t version_size, char *error,
-		       size_t error_size)
+		       struct vm_stack_facts *facts, char *version,
+		       size_t version_size, char *error, size_t error_size)
 {
 	struct search *s = calloc(1, sizeof *s);
 	bool ok;
@@ -509,6 +510,7 @@ bool vm_layout_measure(struct vm_layout *layout, struct vm_traces *traces,
 	snprintf(version, version_size, "%s", s->probe.version);
 	probe_close(&s->probe);
 	*layout = s->y;
+	*facts = s->facts;
 	vm_traces_init(traces, &s->traces);
 	vm_traces_free(&s->traces);
 	free(s);

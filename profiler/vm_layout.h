@@ -16,6 +16,7 @@
 
 #include <lua.h>
 
+struct vm_stack_facts;
 struct vm_traces;
 
 /* Byte offsets, unless said otherwise. */
@@ -121,13 +122,14 @@ enum vm_layout_constants {
  * Measures the layout of the LuaJIT that this process runs.
  *
  * traces: what is known of compiled code, to be given to vm_traces_init().
+ * facts: what stacks need; facts->verified tells whether it was found.
  * version: what was found, such as "LuaJIT 2.1.0-beta3"; always set.
  * Returns true, or false with a sentence in error.
  * Cost: a few milliseconds and a VM that is closed again. Thread-safe.
  */
 bool vm_layout_measure(struct vm_layout *layout, struct vm_traces *traces,
-		       char *version, size_t version_size, char *error,
-		       size_t error_size);
+		       struct vm_stack_facts *facts, char *version,
+		       size_t version_size, char *error, size_t error_size);
 
 /*
  * Checks the layout against the VM of L, from a C function that runs on L,

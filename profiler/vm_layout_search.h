@@ -9,6 +9,7 @@
 
 #include "vm_layout.h"
 #include "vm_probe.h"
+#include "vm_stack.h"
 #include "vm_trace.h"
 
 struct search {
@@ -22,6 +23,10 @@ struct search {
 	struct vm_traces traces; /* what the trial learnt of helpers */
 	int exact, inexact;	 /* calls of compiled code in the trial */
 	uintptr_t last_call;	 /* the one before */
+	struct vm_stack_facts facts;
+	struct vm_stack quick, stack; /* at a step of the trial */
+	uintptr_t objects[LJM_DEPTH_MAX + 1];
+	int stacks_right, stacks_wrong;
 };
 
 typedef bool layout_fits_fn(const struct search *s, int offset);
@@ -50,6 +55,13 @@ uintptr_t layout_proto(const struct search *s, int fn_pc, int pt_size,
 bool layout_measure_trace(struct search *s);
 void layout_measure_exit(struct search *s);
 void layout_measure_trace_lines(struct search *s);
+
+/*
+ * What stacks need, and the walk against the debug API. Stacks are verified
+ * when the trial has been held.
+ */
+void layout_measure_stacks(struct search *s);
+void layout_watch_stack(struct search *s);
 
 /* The walker against the debug API, in every kind of frame. */
 bool layout_hold_trial(struct search *s);

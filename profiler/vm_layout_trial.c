@@ -18,6 +18,7 @@ static void watch_trial(void *arg, struct probe *probe)
 		vm_ref(s->y.gc64, (uintptr_t)function + (unsigned)s->y.fn_pc);
 	vm_place(&s->y, s->y.gc64, (uintptr_t)probe->global, &place);
 	s->trial_steps++;
+	layout_watch_stack(s);
 	if (place.where != VM_LUA ||
 	    place.proto != pc - (unsigned)s->y.pt_size ||
 	    !vm_place_line(&s->y, &place, &line) ||
@@ -38,6 +39,8 @@ bool layout_hold_trial(struct search *s)
 		return false;
 	if (s->trial_wrong)
 		return false;
+	s->facts.verified =
+		s->stacks_right >= TRIAL_STEPS_MIN && !s->stacks_wrong;
 	if (s->trial_steps >= TRIAL_STEPS_MIN)
 		return true;
 	snprintf(s->error, s->error_size, "the trial made only %d steps",

@@ -310,12 +310,53 @@ static int probe_l_has_jit(lua_State *L)
 	return 0;
 }
 
-/* step(): the next allocation is watched; its line is the caller's. */
+/* Adds the stack of a thread to the levels, from a level on. */
+static void add_levels(struct probe *probe, lua_State *L, int level)
+{
+	lua_Debug ar;
+	for (; lua_getstack(L, level, &ar); level++) {
+		struct probe_level *l = &probe->levels[probe->level_count];
+		if (probe->level_count == PROBE_LEVELS)
+			return;
+		l->function = function_at(L, level, &l->line);
+		probe->level_count++;
+	}
+}
+
+/*
+ * step(...): the next allocation is watched; its line is the caller's. The
+ * arguments are the threads, but for the main one, that resumed the caller's.
+ */
 static int probe_l_step(lua_State *L)
 {
 	struct probe *probe = probe_of(L);
+	int i, n = lua_gettop(L);
+	probe->level_count = 0;
+	add_levels(probe, L, 1);
+	for (i = 1; i <= n; i++)
+		if (lua_isthread(L, i))
+			add_levels(probe, lua_tothread(L, i), 0);
+	if (L != probe->L)
+		add_levels(probe, probe->L, 0);
 	probe->watch_function = function_at(L, 1, &probe->watch_line);
 	probe->watch_armed = true;
+	return 0;
+}
+
+/* builtin(name, f) */
+static int probe_l_builtin(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->on_builtin(probe->watch_arg, lua_topointer(L, 2),
+			  lua_tostring(L, 1));
+	return 0;
+}
+
+/* resumed(kind) */
+static int probe_l_resumed(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->on_resumed(probe->watch_arg, probe, L, (int)lua_tointeger(L, 1));
 	return 0;
 }
 
@@ -409,6 +450,32 @@ bool probe_trial(struct probe *probe,
 	probe->watch_armed = false;
 	if (!ok)
 		take_error(L, "trial", error, error_size);
+	return ok;
+}
+
+bool probe_builtins(struct probe *probe,
+		    void (*on_builtin)(void *arg, const void *function,
+				       const char *name),
+		    void (*on_resumed)(void *arg, struct probe *probe,
+				       lua_State *L, int kind),
+		    void *arg, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	bool ok;
+	probe->on_builtin = on_builtin;
+	probe->on_resumed = on_resumed;
+	probe->watch_arg = arg;
+	ok = luaL_loadbuffer(L, probe_builtins_program,
+			     strlen(probe_builtins_program),
+			     probe->chunkname) == 0;
+	if (ok) {
+		push_function(probe, probe_l_builtin);
+		push_function(probe, probe_l_resumed);
+		push_function(probe, probe_l_call);
+		ok = lua_pcall(L, 3, 0, 0) == 0;
+	}
+	if (!ok)
+		take_error(L, "built-ins", error, error_size);
 	return ok;
 }
 

@@ -91,8 +91,15 @@ struct probe_trace {
 	uint32_t snap_nent[PROBE_SNAP_MAX];
 };
 
+/* A level of the stack as the debug API has it. */
+struct probe_level {
+	const void *function;
+	int line; /* -1 in a C function */
+};
+#define PROBE_LEVELS 64
+
 struct probe {
-	lua_State *L; /* the scratch VM */
+	lua_State *L; /* the scratch VM, its main thread */
 	lua_Alloc alloc;
 	void *alloc_ud;
 	bool gc64;
@@ -121,6 +128,12 @@ struct probe {
 	void (*on_record)(void *arg, struct probe *probe, lua_State *L);
 	int watch_line;
 	const void *watch_function;
+	/* The whole stack then, across coroutines. */
+	struct probe_level levels[PROBE_LEVELS];
+	int level_count;
+	void (*on_builtin)(void *arg, const void *function, const char *name);
+	void (*on_resumed)(void *arg, struct probe *probe, lua_State *L,
+			   int kind);
 };
 
 /* The lua_CFunction that runs in the scenes PROBE_C* and PROBE_CALL. */
@@ -143,6 +156,19 @@ bool probe_trial(struct probe *probe,
 		 char *error, size_t error_size);
 
 /*
+ * Tells every built-in function that a program can reach by on_builtin; and
+ * calls on_resumed from inside coroutines that the main thread resumed, kind 0
+ * by coroutine.resume, 1 by coroutine.wrap. Returns false with a sentence when
+ * it fails to run.
+ */
+bool probe_builtins(struct probe *probe,
+		    void (*on_builtin)(void *arg, const void *function,
+				       const char *name),
+		    void (*on_resumed)(void *arg, struct probe *probe,
+				       lua_State *L, int kind),
+		    void *arg, char *error, size_t error_size);
+
+/*
  * Compiles small loops, each with one allocating line; watch is called at
  * every allocation, with watch_line set to that line, and on_record at every
  * instruction the recorder comes to (arguments as jit.attach "record" has
@@ -157,6 +183,7 @@ bool probe_trace_trial(struct probe *probe,
 /* The programs, in Lua: see vm_probe_programs.c. */
 extern const char probe_scenes_program[];
 extern const char probe_trial_program[];
+extern const char probe_builtins_program[];
 extern const char probe_traces_program[];
 
 #endif

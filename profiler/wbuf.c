@@ -26,6 +26,7 @@ bool wbuf_open(struct wbuf *w, struct sink *sink)
 	w->end = w->start ? w->start + WBUF_SIZE - WBUF_SLACK : NULL;
 	w->sink = sink;
 	w->error = 0;
+	w->flushed = 0;
 	return w->start != NULL;
 }
 
@@ -39,6 +40,7 @@ void wbuf_flush(struct wbuf *w)
 {
 	size_t n = (size_t)(w->pos - w->start);
 	w->pos = w->start;
+	w->flushed += n;
 	if (n && !w->error)
 		w->error = sink_write(w->sink, w->start, n);
 }

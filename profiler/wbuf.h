@@ -19,7 +19,8 @@ struct wbuf {
 	uint8_t *end; /* full from here on; WBUF_SLACK bytes follow */
 	uint8_t *start;
 	struct sink *sink;
-	int error; /* the first errno, 0 none */
+	int error;	  /* the first errno, 0 none */
+	uint64_t flushed; /* bytes that went to the sink */
 };
 
 /* What a killed process loses at most, before compression. */

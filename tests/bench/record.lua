@@ -1,6 +1,9 @@
 -- record - six programs that allocate much, timed with and without recording.
 --
---   luajit record.lua PROGRAM STREAM    prints its seconds; STREAM "-": none
+--   luajit record.lua PROGRAM STREAM [HOW]
+--
+-- prints its seconds; STREAM "-": none; HOW: "plain" for format 3, "compact",
+-- or "stacks" for the compact stream with them.
 --
 -- The time includes stop(), which writes the last buffer.
 local ffi = require "ffi"
@@ -90,8 +93,10 @@ end
 local program, stream = programs[arg[1]], arg[2]
 local memprof
 if stream ~= "-" then
-  memprof = require("misc").memprof
-  assert(memprof.start(stream))
+  local how = arg[3] or "plain"
+  memprof = how == "plain" and require("misc").memprof or require "ljmemprof"
+  assert(memprof.start(stream, how ~= "plain"
+    and {gc = false, stacks = how == "stacks"} or nil))
 end
 local start = now()
 program()

@@ -62,7 +62,10 @@ package.loaded.misc = nil
 local builtin = {}
 misc = {memprof = builtin}
 assert(require("misc").memprof == builtin)
-assert(require("ljmemprof").misc.memprof.start == require("ljmemprof").start)
+local ours = require("ljmemprof").misc.memprof
+assert(ours.start and ours ~= builtin)
+misc, package.loaded.misc = nil
+assert(require("misc").memprof == ours)
 LUA
   host misc.lua
 }

@@ -236,7 +236,7 @@ the recording has ended" ]
 local ffi = require "ffi"
 ffi.cdef "int raise(int);"
 jit.off()
-local m = require "ljmemprof"
+local m = require("ljmemprof").misc.memprof
 local ok, message = m.start("own.bin")
 assert(not ok and message == "profiler is running already")
 assert(m.stop())
