@@ -51,7 +51,9 @@ local readers = {
   end,
 }
 for line in io.stdin:lines() do
-  local word, rest = line:match("^(%S+) (.*)$")
+  -- Behind two spaces and a mark are remarks for people.
+  local word, rest = line:match("^(%S+) (.-)%s*$")
+  rest = rest and (rest:match('^(.-)  # [^"]*$') or rest)
   if readers[word] then readers[word](rest) end
 end
 
