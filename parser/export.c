@@ -108,6 +108,9 @@ static bool output_open(struct output *o, const char *path, char *error)
 /* Gives the file its name if all went well, else removes it. */
 static bool output_close(struct output *o, bool ok, char *error)
 {
+	/* Whether all of standard output arrived, its owner looks. */
+	if (o->file == stdout)
+		return ok;
 	if (o->file != NULL && ok) {
 		errno = 0;
 		if (fflush(o->file) != 0 || ferror(o->file))
@@ -115,7 +118,7 @@ static bool output_close(struct output *o, bool ok, char *error)
 		if (ok && o->partial != NULL && fsync(fileno(o->file)) != 0)
 			ok = fail_system(error, errno);
 	}
-	if (o->file != NULL && o->file != stdout && fclose(o->file) != 0 && ok)
+	if (o->file != NULL && fclose(o->file) != 0 && ok)
 		ok = fail_system(error, errno);
 	if (o->partial == NULL)
 		return ok;

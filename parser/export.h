@@ -43,7 +43,8 @@ enum export_result {
 /*
  * Exports profile to the file at path, which appears when it is complete and
  * keeps what it had until then; "-" is standard output, a path that is there
- * and no regular file is written to as it is. metric is the one of a format
+ * and no regular file is written to as it is. Errors of stdout's buffer are
+ * the caller's to look for. metric is the one of a format
  * that has one, and the first to show of one that has all. On failure error,
  * of EXPORT_ERROR_SIZE bytes, has one line.
  *
