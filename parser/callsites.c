@@ -388,7 +388,7 @@ struct model_name callsites_string(const struct callsites *c,
 	return describe_name(n, string_name(c, number), false);
 }
 
-/* A function's name; an empty one is none. */
+/* The name of a Lua function; an empty one is none. */
 static uint32_t function_name(const struct callsites *c, const struct names *n,
 			      uint64_t number)
 {
@@ -411,12 +411,11 @@ static bool define_proto(struct callsites *c, struct names *n,
 	       numbered_add(&c->protos, &proto, sizeof(proto));
 }
 
-static bool define_function(struct callsites *c, const struct names *n,
-			    const struct decode_event *e)
+static bool define_function(struct callsites *c, const struct decode_event *e)
 {
 	const struct function function = {
 		.address = e->address,
-		.name = function_name(c, n, e->start_address)};
+		.name = string_name(c, e->start_address)};
 
 	return numbered_add(&c->functions, &function, sizeof(function));
 }
@@ -470,24 +469,36 @@ static struct frame find_frame(const struct callsites *c, uint64_t number)
 
 /* ---- paths */
 
+/* As everywhere, what is at address 0 and trace 0 are INTERNAL. */
+static enum model_site_kind site_kind(const struct frame *f)
+{
+	switch ((enum model_frame_kind)f->kind) {
+	case MODEL_FRAME_LUA:
+		return MODEL_SITE_LUA;
+	case MODEL_FRAME_TRACE:
+		return f->trace_number != 0 ? MODEL_SITE_TRACE
+					    : MODEL_SITE_INTERNAL;
+	case MODEL_FRAME_C:
+		return f->line != 0 ? MODEL_SITE_C : MODEL_SITE_INTERNAL;
+	default:
+		return MODEL_SITE_INTERNAL;
+	}
+}
+
 /* The site that a frame alone has; as sites_intern(). */
 static uint32_t intern_site(const struct frame *f, const struct names *n,
 			    struct sites *s, uint32_t limit)
 {
-	struct model_site site = {.kind = MODEL_SITE_INTERNAL};
+	struct model_site site = {.kind = site_kind(f)};
 
-	if (f->kind == MODEL_FRAME_LUA || f->kind == MODEL_FRAME_TRACE) {
-		site.kind = MODEL_SITE_LUA;
+	if (site.kind == MODEL_SITE_C) {
+		site.name = describe_name(n, f->function, false);
+		site.address = f->line;
+	} else if (site.kind != MODEL_SITE_INTERNAL) {
 		site.name = describe_name(n, f->chunk, true);
 		site.line = f->line;
-	} else if (f->kind == MODEL_FRAME_C) {
-		site.name = describe_name(n, f->function, false);
-		site.kind = f->function == NAME_NONE ? MODEL_SITE_C_UNKNOWN
-						     : MODEL_SITE_C;
-		site.address = f->line;
 	}
-	if (f->kind == MODEL_FRAME_TRACE) {
-		site.kind = MODEL_SITE_TRACE;
+	if (site.kind == MODEL_SITE_TRACE) {
 		site.trace_number = f->trace_number;
 		site.trace_has_start = true;
 		site.start_kind = MODEL_SITE_LUA;
@@ -503,18 +514,17 @@ static uint32_t find_site(const struct frame *f, const struct callsite *parent,
 			  const struct names *n, struct sites *s,
 			  uint32_t limit, struct callsite *to)
 {
-	const bool lua =
-		f->kind == MODEL_FRAME_LUA || f->kind == MODEL_FRAME_TRACE;
-	const bool c = f->kind == MODEL_FRAME_C;
+	const enum model_site_kind kind = site_kind(f);
 	const bool gap = f->kind == MODEL_FRAME_GAP;
 
-	if (parent != NULL && (gap || (c && parent->in_lua))) {
+	if (parent != NULL &&
+	    (gap || (kind == MODEL_SITE_C && parent->in_lua))) {
 		to->in_lua = parent->in_lua;
 		to->internal = parent->internal;
 		return parent->site;
 	}
-	to->in_lua = lua;
-	to->internal = !lua && !c;
+	to->in_lua = kind == MODEL_SITE_LUA || kind == MODEL_SITE_TRACE;
+	to->internal = kind == MODEL_SITE_INTERNAL;
 	return intern_site(f, n, s, limit);
 }
 
@@ -580,7 +590,7 @@ enum callsites_result callsites_define(struct callsites *c, struct names *n,
 		ok = define_proto(c, n, record);
 		break;
 	case LJM_RECORD_FUNCTION:
-		ok = define_function(c, n, record);
+		ok = define_function(c, record);
 		break;
 	case LJM_RECORD_FRAME:
 		ok = define_frame(c, record);

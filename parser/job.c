@@ -186,7 +186,7 @@ void job_input_close(struct job_input *in)
 	in->source = NULL;
 }
 
-static bool keep_on(void *arg, const struct source *source)
+bool job_input_keep_on(void *arg, const struct source *source)
 {
 	const struct job_input *const in = arg;
 
@@ -235,7 +235,7 @@ enum memparse_status job_input_read(struct job_input *in, struct model *model,
 	enum memparse_status status;
 	enum ingest_result result;
 
-	in->ingest.keep_on = keep_on;
+	in->ingest.keep_on = job_input_keep_on;
 	in->ingest.arg = in;
 	result = ingest_stream(&in->ingest, in->source, model);
 	message_progress_end();

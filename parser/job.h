@@ -22,6 +22,9 @@ enum memparse_status job_query(const struct options *options);
 /* All events of all operands. */
 enum memparse_status job_dump(const struct options *options);
 
+/* The operand as a stream of version 3. */
+enum memparse_status job_to_v3(const struct options *options);
+
 /* ---- what the jobs share */
 
 /* A file to read. Zeroed memory is none; job_input_close() in any case. */
@@ -58,6 +61,9 @@ enum memparse_status job_input_read(struct job_input *in, struct model *model,
 				    struct store *store);
 
 void job_input_close(struct job_input *in);
+
+/* Shows how far the input is that is arg; false when a signal came. */
+bool job_input_keep_on(void *arg, const struct source *source);
 
 /*
  * The text of a query: of queries/ or of a file. DONE and *sql, which the

@@ -5,11 +5,13 @@
  *
  *	source.c	a file, a pipe, zstd by its content -> bytes
  *	decode.c	bytes -> events, every version of the format, no I/O;
- *			leb128.h their integers; the grammar is in
+ *			decode_compact.c our own version, cursor.c and leb128.h
+ *			their integers; the grammar is in
  *			../profiler/ljm_format.h
  *	model.c		events -> whose they are: symtab.c and addrmap.c the
  *			symbols, names.c their texts, site.c and site_print.c
- *			the sites
+ *			the sites, callsites.c the paths, moments.c the times;
+ *			model_result.c tells what has come of it
  *	replay.c	what they do: live.c the blocks, samples.c the heap
  *			over time; replayer.c does it on a second thread
  *	ingest.c	joins these three, and words how a stream ended
@@ -22,7 +24,8 @@
  *	store_read.c	a database -> the model's figures
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them
- *	dump.c		events -> lines
+ *	dump.c		events -> lines; dump_compact.c records
+ *	to_v3.c		any stream -> one of version 3
  *	filter.c	a database -> the same as if less had been recorded
  *	export.c	a database -> files for other tools: export_tree.c
  *			reads it, export_pprof.c and others write
@@ -30,8 +33,8 @@
  * And the program around them:
  *
  *	options.c	the command line, and the help
- *	job.c		job_text.c, job_store.c, job_query.c, job_export.c:
- *			one job each
+ *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
+ *			job_to_v3.c: one job each
  *	message.c	standard error
  *	main.c		picks the job, looks after standard output
  *
@@ -75,6 +78,8 @@ static enum memparse_status work(const struct options *options)
 {
 	if (options->dump)
 		return job_dump(options);
+	if (options->to_v3 != NULL)
+		return job_to_v3(options);
 	if (options->output != NULL)
 		return job_store(options);
 	if (options->query != NULL || options->export_path != NULL)

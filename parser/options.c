@@ -19,6 +19,7 @@ enum {
 	OPTION_SUMMARY,
 	OPTION_PROFILE,
 	OPTION_DUMP,
+	OPTION_TO_V3,
 	OPTION_MEMORY,
 	OPTION_PARAM,
 	OPTION_FOCUS,
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
 	{"to", required_argument, NULL, OPTION_TO},
 	{"export", required_argument, NULL, OPTION_EXPORT},
 	{"metric", required_argument, NULL, OPTION_METRIC},
+	{"to-v3", required_argument, NULL, OPTION_TO_V3},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -94,9 +96,12 @@ static const char help_head[] =
 	"                           free SOURCE ADDRESS SIZE  # EVENT SITE\n"
 	"                           realloc SOURCE OLD SIZE NEW SIZE  # EVENT "
 	"SITE\n"
-	"                         SOURCE is int, lua PROTOTYPE:LINE, c ADDRESS "
-	"or\n"
-	"                         trace:NUMBER\n"
+	"                         SOURCE is int, lua PROTOTYPE:LINE, c "
+	"ADDRESS,\n"
+	"                         trace:NUMBER or, where there are stacks, "
+	"@CALLSITE;\n"
+	"                         a record of such a stream is a line of its "
+	"own\n"
 	"\n"
 	"What part of it:\n"
 	"      --focus=RE         only blocks with a frame on their stack that "
@@ -122,6 +127,13 @@ static const char help_head[] =
 	"inuse_objects,\n"
 	"                         alloc_space or alloc_objects, where a "
 	"format has one\n"
+	"      --to-v3=OUT        the stream as one of version 3, which other "
+	"readers take:\n"
+	"                         the same report, but no stacks, times and "
+	"marks. If it\n"
+	"                         is cut, OUT ends there (status 3). OUT is "
+	"compressed if\n"
+	"                         it ends in .zst; - is standard output\n"
 	"\n"
 	"What to keep:\n"
 	"  -o, --output=DB        store the streams in an SQLite database, a "
@@ -398,6 +410,14 @@ static bool check_parts(const struct options *o, bool reports)
 	return true;
 }
 
+/* Is there an option that asks for a report, or for a database? */
+static bool goes_on(const struct options *o)
+{
+	return o->leak_only || o->human_readable || o->output || o->query ||
+	       o->has_format || o->profile || o->export_path ||
+	       filter_is_any(&o->filter);
+}
+
 static bool check(const struct options *o)
 {
 	const bool rows =
@@ -405,10 +425,12 @@ static bool check(const struct options *o)
 	const bool reports =
 		rows || o->leak_only || o->has_format || o->export_path != NULL;
 
-	if (o->dump && (o->leak_only || o->human_readable || o->output ||
-			o->query || o->has_format || o->profile ||
-			o->export_path || filter_is_any(&o->filter)))
+	if (o->dump && (o->to_v3 || goes_on(o)))
 		return wrong("--dump goes with no other option");
+	if (o->to_v3 != NULL && goes_on(o))
+		return wrong("--to-v3 goes with no other option");
+	if (o->to_v3 != NULL && o->operand_count > 1)
+		return wrong("--to-v3 goes with one stream");
 	if (o->summary && o->output == NULL)
 		return wrong("--summary goes with -o");
 	if (o->output != NULL && strcmp(o->output, "-") == 0)
@@ -475,6 +497,8 @@ static bool read_option(struct options *o, int option, const char *value)
 		return o->summary = true;
 	case OPTION_DUMP:
 		return o->dump = true;
+	case OPTION_TO_V3:
+		return read_once(&o->to_v3, "--to-v3", value);
 	case OPTION_PROFILE:
 		return read_profile(o, value);
 	case OPTION_MEMORY:

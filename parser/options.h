@@ -20,6 +20,7 @@ struct options {
 	bool summary;
 	bool dump;
 	const char *output; /* NULL: no database is kept */
+	const char *to_v3;  /* file of that stream; NULL: not asked for */
 	const char *query;  /* name or file; NULL: the default text */
 	enum report_format format;
 	bool has_format;     /* --format was given */

@@ -85,3 +85,67 @@ of_compact() {
 microseconds" late $what
   done
 }
+
+# converts STREAM: the new stream has the old one's report.
+converts() {
+  memparse "$1" --to-v3=new 2> said || wrong "$(cat said)"
+  [ ! -s said ] || wrong "$(cat said)"
+  [ "$(head -c 4 new | od -An -c | tr -d ' ')" = 'ljs003' ]
+  diff <(memparse "$1" 2> err) <(memparse new 2> err)
+  diff <(memparse "$1" --leak-only 2> err) <(memparse new --leak-only 2> err)
+  rm new said err
+}
+
+@test "--to-v3: the same report" {
+  converts compact
+  converts app
+  converts hostile
+}
+
+@test "--to-v3 into a compressed file, and to standard output" {
+  memparse compact --to-v3=new
+  memparse compact --to-v3=new.zst
+  zstd -dc new.zst | cmp - new
+  memparse --to-v3=- - < compact | cmp - new
+  [ "$(ls)" = "$(printf '%s\n' app compact cut hostile new new.zst)" ]
+}
+
+@test "--to-v3 of a stream that is cut is closed" {
+  head -c 270 compact > some
+  fails 3 "some: offset * cut*" some --to-v3=new
+  works new
+  [ "$output" = "$("$MEMPARSE" some 2>&1 | grep -v ^memparse)" ]
+  [ "$(tail -c 1 new | od -An -tx1)" = " 80" ]
+}
+
+@test "--to-v3 of no stream leaves nothing behind, and what was there" {
+  echo hello > none
+  fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
+  [ ! -e new ] && [ ! -e new.partial ]
+  echo old > new
+  fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
+  [ "$(cat new)" = old ]
+  mkdir folder
+  fails 4 "folder: Is a directory" app --to-v3=folder
+  fails 4 "missing/new: No such file or directory" app --to-v3=missing/new
+  ! ls -d ./*.partial
+}
+
+@test "--to-v3 onto a full disk" {
+  run -4 --separate-stderr bash -c '"$MEMPARSE" app --to-v3=- > /dev/full'
+  [ "$stderr" = "memparse: standard output: No space left on device" ]
+  # A limit of 1 KiB on files stands for the disk.
+  many | "$ENCODE" > much
+  run -4 --separate-stderr bash -c 'ulimit -f 1; "$MEMPARSE" much --to-v3=new'
+  [ "$stderr" = "memparse: new: File too large" ] || wrong "$stderr"
+  [ ! -e new ] && [ ! -e new.partial ]
+}
+
+@test "--to-v3 and what does not go with it" {
+  memparse app -o db
+  fails 2 "db: --to-v3 wants a stream, not a database" db --to-v3=new
+  fails 2 "--to-v3 goes with no other option" app --to-v3=new --leak-only
+  fails 2 "--to-v3 goes with one stream" app app --to-v3=new
+  fails 2 "--to-v3 wants a value" app --to-v3=
+  [ ! -e new ]
+}

@@ -79,6 +79,7 @@ static const char *const choices[] = {
 	"7",
 	"-h",
 	"",
+	"--to-v3=-",
 };
 #define CHOICES (sizeof(choices) / sizeof(*choices))
 

@@ -162,6 +162,10 @@ static void print_path(const struct oracle *o, const struct oracle_path *p,
 	for (size_t i = 0; i < p->depth; i++) {
 		const struct model_frame *const f = &p->frames[i];
 
+		if (f->kind == MODEL_FRAME_INTERNAL ||
+		    (f->kind == MODEL_FRAME_C && f->address == 0) ||
+		    (f->kind == MODEL_FRAME_TRACE && f->trace_number == 0))
+			break;
 		if (f->kind == MODEL_FRAME_TRACE)
 			out += sprintf(out, "TRACE [%" PRIu64 "] started at ",
 				       f->trace_number);
@@ -173,13 +177,9 @@ static void print_path(const struct oracle *o, const struct oracle_path *p,
 		}
 		if (f->kind == MODEL_FRAME_C && c == NULL)
 			c = f;
-		if (f->kind == MODEL_FRAME_INTERNAL)
-			break;
 	}
 	if (c == NULL)
 		strcpy(out, "INTERNAL");
-	else if (c->function.size == 0)
-		sprintf(out, "CFUNC %#" PRIx64, c->address);
 	else
 		sprintf(out, "%s:%#" PRIx64, c->function.text, c->address);
 }
