@@ -214,7 +214,8 @@ enum export_result export_profile(sqlite3 *db, int64_t profile,
 	enum export_result result;
 	bool ok;
 
-	result = export_tree_read(&tree, db, profile, error);
+	result = export_tree_read(&tree, db, profile, format == EXPORT_PPROF,
+				  error);
 	if (result == EXPORT_OK) {
 		ok = output_open(&output, path, error);
 		ok = ok && write_format(&tree, db, format, metric, output.file,

@@ -237,8 +237,7 @@ static void write_box(const struct graph *g, FILE *out, uint32_t number)
 
 	fprintf(out, "  n%" PRIu32 " [label=\"", number + 1);
 	write_escaped(out, f->function);
-	if (f->file != NULL && f->first_line > 0 &&
-	    strcmp(f->function, f->name) != 0) {
+	if (f->named && f->file != NULL && f->first_line > 0) {
 		fputs("\\n", out);
 		write_escaped(out, f->file);
 		fprintf(out, ":%" PRId64, f->first_line);

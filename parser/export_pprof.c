@@ -26,7 +26,8 @@ enum {
 	TEXT_METRICS, /* their names, in the order of enum export_metric */
 	TEXT_TITLE = TEXT_METRICS + EXPORT_METRICS,
 	TEXT_VM,
-	TEXT_FRAMES, /* two each: function, file */
+	TEXT_PHASE,
+	TEXT_FRAMES, /* two each: function, file; behind them the phases */
 };
 
 struct writer {
@@ -75,10 +76,13 @@ static bool put_texts(struct writer *w)
 
 	for (unsigned i = 0; ok && i < EXPORT_METRICS; i++)
 		ok = put_text(w, export_metric_name(i));
-	ok = ok && put_text(w, t->title) && put_text(w, t->vm);
+	ok = ok && put_text(w, t->title) && put_text(w, t->vm) &&
+	     put_text(w, "phase");
 	for (uint32_t i = 0; ok && i < t->frame_count; i++)
 		ok = put_text(w, t->frames[i].function) &&
 		     put_text(w, t->frames[i].file);
+	for (uint32_t i = 0; ok && i < t->phase_count; i++)
+		ok = put_text(w, t->phases[i]);
 	return ok;
 }
 
@@ -111,21 +115,33 @@ static bool put_head(struct writer *w, enum export_metric metric)
 	return put(w, &piece);
 }
 
-static bool put_sample(struct writer *w, uint32_t node, uint32_t *path,
-		       uint64_t *locations)
+/* What one sample is written from. */
+struct stack {
+	uint32_t *path;
+	uint64_t *locations;
+};
+
+/* The phase is a label, where there is one. */
+static bool put_sample(struct writer *w, uint32_t node, uint32_t phase,
+		       const int64_t *values, struct stack *stack)
 {
-	const int64_t *const values = w->tree->nodes[node].values;
-	const uint32_t count = export_path(w->tree, node, path);
+	const struct export_tree *const t = w->tree;
+	const uint32_t count = export_path(t, node, stack->path);
 	int64_t ordered[] = {
 		values[EXPORT_ALLOC_OBJECTS], values[EXPORT_ALLOC_SPACE],
 		values[EXPORT_INUSE_OBJECTS], values[EXPORT_INUSE_SPACE]};
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *list[] = {&sample};
+	Pprof__Label label = PPROF__LABEL__INIT, *labels[] = {&label};
 
 	for (uint32_t i = 0; i < count; i++)
-		locations[i] = (uint64_t)path[i] + 1;
+		stack->locations[i] = (uint64_t)stack->path[i] + 1;
+	label.key = TEXT_PHASE;
+	label.str = TEXT_FRAMES + 2 * (int64_t)t->frame_count + phase - 1;
+	sample.n_label = phase != 0;
+	sample.label = labels;
 	sample.n_location_id = count;
-	sample.location_id = locations;
+	sample.location_id = stack->locations;
 	sample.n_value = EXPORT_METRICS;
 	sample.value = ordered;
 	piece.n_sample = 1;
@@ -133,20 +149,33 @@ static bool put_sample(struct writer *w, uint32_t node, uint32_t *path,
 	return put(w, &piece);
 }
 
-static bool put_samples(struct writer *w)
+static bool put_stacks(struct writer *w, struct stack *stack)
 {
 	const struct export_tree *const t = w->tree;
-	uint32_t *const path = malloc(((size_t)t->depth + 1) * sizeof(*path));
-	uint64_t *const locations =
-		malloc(((size_t)t->depth + 1) * sizeof(*locations));
-	bool ok = path != NULL && locations != NULL;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < t->sample_count; i++)
+		ok = put_sample(w, t->samples[i].node, t->samples[i].phase,
+				t->samples[i].values, stack);
+	for (uint32_t i = 0; ok && t->samples == NULL && i < t->node_count; i++)
+		if (t->nodes[i].values[EXPORT_ALLOC_OBJECTS] != 0)
+			ok = put_sample(w, i, 0, t->nodes[i].values, stack);
+	return ok;
+}
+
+static bool put_samples(struct writer *w)
+{
+	const size_t room = (size_t)w->tree->depth + 1;
+	struct stack stack = {
+		.path = malloc(room * sizeof(*stack.path)),
+		.locations = malloc(room * sizeof(*stack.locations)),
+	};
+	bool ok = stack.path != NULL && stack.locations != NULL;
 
 	w->no_memory = !ok;
-	for (uint32_t i = 0; ok && i < t->node_count; i++)
-		if (t->nodes[i].values[EXPORT_ALLOC_OBJECTS] != 0)
-			ok = put_sample(w, i, path, locations);
-	free(path);
-	free(locations);
+	ok = ok && put_stacks(w, &stack);
+	free(stack.path);
+	free(stack.locations);
 	return ok;
 }
 

@@ -16,7 +16,7 @@ struct reading {
 	int64_t first_frame, first_callsite; /* their numbers */
 	uint32_t *frame_of;		     /* by the number of a frame */
 	uint32_t *node_of;		     /* by the number of a callsite */
-	uint32_t frame_rows, callsite_rows;
+	uint32_t frame_rows, callsite_rows, phase_rows;
 	uint32_t *slots; /* node + 1 by parent and frame, 0: free */
 	uint32_t slot_mask;
 	uint64_t seed;
@@ -138,11 +138,13 @@ enum {
 	FRAME_FILE,
 	FRAME_FIRST_LINE,
 	FRAME_LINE,
+	FRAME_NAMED,
 };
 #define SELECT_FRAMES                                                          \
 	"SELECT frame_id, name, coalesce(function, name), CASE WHEN chunk "    \
 	"LIKE '@_%' THEN substr(chunk, 2) ELSE chunk END, "                    \
-	"coalesce(first_line, 0), coalesce(line, 0) FROM frame "               \
+	"coalesce(first_line, 0), coalesce(line, 0), "                         \
+	"function_name IS NOT NULL FROM frame "                                \
 	"WHERE profile_id = ? ORDER BY name, frame_id"
 
 static bool add_frame(struct reading *r, sqlite3_stmt *stmt)
@@ -159,6 +161,7 @@ static bool add_frame(struct reading *r, sqlite3_stmt *stmt)
 	t->frame_count++;
 	f->first_line = sqlite3_column_int64(stmt, FRAME_FIRST_LINE);
 	f->line = sqlite3_column_int64(stmt, FRAME_LINE);
+	f->named = sqlite3_column_int(stmt, FRAME_NAMED) != 0;
 	return (copy_text(stmt, FRAME_NAME, &f->name) &&
 		copy_text(stmt, FRAME_FUNCTION, &f->function) &&
 		copy_text(stmt, FRAME_FILE, &f->file)) ||
@@ -266,10 +269,115 @@ static bool read_callsites(struct reading *r, int64_t profile)
 	return ok;
 }
 
+/* ---- phases */
+
+/* Whether there are marks, and rows of blocks to put between them. */
+static bool count_phases(struct reading *r, int64_t profile)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool ok = ask(r, &stmt,
+		      "SELECT CASE WHEN summary THEN 0 ELSE (SELECT "
+		      "count(*) FROM mark WHERE profile_id = ?1) END "
+		      "FROM profile WHERE profile_id = ?1",
+		      profile);
+
+	if (ok && sqlite3_step(stmt) != SQLITE_ROW)
+		ok = fail(r);
+	if (ok) {
+		const int64_t count = sqlite3_column_int64(stmt, 0);
+
+		r->phase_rows = count > UINT32_MAX / 2 ? 0 : (uint32_t)count;
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+static bool read_labels(struct reading *r, int64_t profile)
+{
+	struct export_tree *const t = r->tree;
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	bool ok;
+
+	t->phases = calloc((size_t)r->phase_rows + 1, sizeof(*t->phases));
+	if (t->phases == NULL)
+		return export_no_memory(r->error);
+	ok = ask(r, &stmt,
+		 "SELECT label FROM mark WHERE profile_id = ? ORDER BY number",
+		 profile);
+	while (ok && t->phase_count < r->phase_rows &&
+	       (result = sqlite3_step(stmt)) == SQLITE_ROW)
+		ok = copy_text(stmt, 0, &t->phases[t->phase_count++]) ||
+		     export_no_memory(r->error);
+	if (ok && result != SQLITE_DONE && result != SQLITE_ROW)
+		ok = fail(r);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+enum {
+	SAMPLE_CALLSITE,
+	SAMPLE_PHASE,
+	SAMPLE_VALUES, /* in the order of enum export_metric */
+};
+#define SELECT_SAMPLES                                                         \
+	"SELECT a.callsite_id, (SELECT m.number FROM mark AS m "               \
+	"WHERE m.profile_id = ?1 AND m.event < a.born_event "                  \
+	"ORDER BY m.event DESC, m.number DESC LIMIT 1) AS phase, "             \
+	"coalesce(sum(a.size) FILTER (WHERE a.died_event IS NULL), 0), "       \
+	"count(*) - count(a.died_event), sum(a.size), count(*) "               \
+	"FROM allocation AS a WHERE a.profile_id = ?1 "                        \
+	"AND a.born_event IS NOT NULL "                                        \
+	"GROUP BY a.callsite_id, phase ORDER BY a.callsite_id, phase"
+
+static bool add_sample(struct reading *r, sqlite3_stmt *stmt)
+{
+	struct export_tree *const t = r->tree;
+	const int64_t callsite =
+		sqlite3_column_int64(stmt, SAMPLE_CALLSITE) - r->first_callsite;
+	const int64_t phase = sqlite3_column_int64(stmt, SAMPLE_PHASE);
+	struct export_sample *s = t->samples;
+
+	if (callsite < 0 || callsite >= r->callsite_rows || phase < 0 ||
+	    phase > t->phase_count)
+		return disorder(r, "callsites");
+	/* Room for a power of two, when that is full. */
+	if ((t->sample_count & (t->sample_count - 1)) == 0) {
+		s = realloc(s, (t->sample_count ? 2 * t->sample_count : 1) *
+				       sizeof(*s));
+		if (s == NULL)
+			return export_no_memory(r->error);
+		t->samples = s;
+	}
+	s += t->sample_count++;
+	s->node = r->node_of[callsite];
+	s->phase = (uint32_t)phase;
+	for (int i = 0; i < EXPORT_METRICS; i++)
+		s->values[i] = sqlite3_column_int64(stmt, SAMPLE_VALUES + i);
+	return true;
+}
+
+static bool read_phases(struct reading *r, int64_t profile)
+{
+	sqlite3_stmt *stmt = NULL;
+	int result = SQLITE_DONE;
+	bool ok = count_phases(r, profile);
+
+	if (!ok || r->phase_rows == 0)
+		return ok;
+	ok = read_labels(r, profile) && ask(r, &stmt, SELECT_SAMPLES, profile);
+	while (ok && (result = sqlite3_step(stmt)) == SQLITE_ROW)
+		ok = add_sample(r, stmt);
+	if (ok && result != SQLITE_DONE)
+		ok = fail(r);
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
 /* ---- the tree */
 
 enum export_result export_tree_read(struct export_tree *t, sqlite3 *db,
-				    int64_t profile, char *error)
+				    int64_t profile, bool phases, char *error)
 {
 	struct reading r = {
 		.tree = t, .db = db, .error = error, .seed = hash_seed()};
@@ -286,7 +394,8 @@ enum export_result export_tree_read(struct export_tree *t, sqlite3 *db,
 			"callsites", profile, &r.first_callsite,
 			&r.callsite_rows) &&
 	     make_room(&r) && read_frames(&r, profile) &&
-	     read_callsites(&r, profile);
+	     read_callsites(&r, profile) &&
+	     (!phases || read_phases(&r, profile));
 	free(r.slots);
 	free(r.frame_of);
 	free(r.node_of);
@@ -302,6 +411,10 @@ void export_tree_free(struct export_tree *t)
 		free(t->frames[i].function);
 		free(t->frames[i].file);
 	}
+	for (uint32_t i = 0; i < t->phase_count; i++)
+		free(t->phases[i]);
+	free(t->phases);
+	free(t->samples);
 	free(t->frames);
 	free(t->nodes);
 	free(t->title);

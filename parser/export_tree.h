@@ -16,6 +16,7 @@ struct export_frame {
 	char *name;	/* function (chunk:line); tells frames apart */
 	char *function; /* its name, where it begins, or name; never NULL */
 	char *file;	/* the chunk without its "@", NULL if there is none */
+	bool named;	/* function is a name, not a place */
 	int64_t first_line, line; /* 0: not known */
 };
 
@@ -26,6 +27,13 @@ struct export_node {
 	int64_t values[EXPORT_METRICS]; /* of exactly this path */
 };
 
+/* What a path did in one phase of the program. */
+struct export_sample {
+	uint32_t node;
+	uint32_t phase; /* 0: before the first mark, else index + 1 */
+	int64_t values[EXPORT_METRICS];
+};
+
 struct export_tree {
 	struct export_frame *frames; /* in the order of their names */
 	uint32_t frame_count;
@@ -33,6 +41,11 @@ struct export_tree {
 	uint32_t node_count;
 	uint32_t depth; /* of the deepest node */
 	int64_t totals[EXPORT_METRICS];
+	/* The labels of marks, and what was between them; see below. */
+	char **phases;
+	uint32_t phase_count;
+	struct export_sample *samples;
+	size_t sample_count;
 	char *title;		       /* where the profile is from */
 	char *vm;		       /* what recorded it, or NULL */
 	int64_t start_us, duration_us; /* since 1970, 0: not known */
@@ -40,10 +53,11 @@ struct export_tree {
 
 /*
  * Reads a profile. Zeroed memory is no tree; export_tree_free() in any case.
- * On failure error has one line.
+ * On failure error has one line. Phases are read if they are wanted, and if
+ * there are marks and rows of single blocks; else there are no samples.
  */
 enum export_result export_tree_read(struct export_tree *t, sqlite3 *db,
-				    int64_t profile, char *error);
+				    int64_t profile, bool phases, char *error);
 void export_tree_free(struct export_tree *t);
 
 /*

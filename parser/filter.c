@@ -63,7 +63,9 @@ static bool compile(struct work *w, const char *option, const char *text,
 	if (*compiled)
 		return true;
 	regerror(result, regex, why, sizeof(why));
-	w->wrong = result != REG_ESPACE;
+	if (result == REG_ESPACE)
+		return no_memory(w);
+	w->wrong = true;
 	snprintf(w->error, FILTER_ERROR_SIZE,
 		 "%s wants a regular expression: %s", option, why);
 	return false;

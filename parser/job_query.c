@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ljm_format.h"
 #include "message.h"
 
 /* A query of more bytes than this is some other file. */
@@ -303,6 +304,20 @@ enum memparse_status job_load_streams(const struct options *options,
 	return status;
 }
 
+/* Only the compact stream has marks, by which pprof can tell blocks apart. */
+static bool has_phases(const struct options *options,
+		       const struct job_input *in)
+{
+	static const unsigned char head[] = {'l', 'j', 'm',
+					     LJM_COMPACT_VERSION};
+	const size_t behind = LJM_PROLOGUE_SIZE + 1;
+
+	return options->export_path != NULL &&
+	       options->export_format == EXPORT_PPROF &&
+	       in->source->size >= behind + sizeof(head) &&
+	       memcmp(in->source->window + behind, head, sizeof(head)) == 0;
+}
+
 static enum memparse_status query_streams(const struct options *options,
 					  struct job_input *in, const char *sql)
 {
@@ -314,9 +329,10 @@ static enum memparse_status query_streams(const struct options *options,
 	status = job_check_query(options, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
-	status = job_load_streams(
-		options, in, options->operand_count,
-		needs_blocks || filter_is_any(&options->filter), &store);
+	needs_blocks = needs_blocks || filter_is_any(&options->filter) ||
+		       has_phases(options, in);
+	status = job_load_streams(options, in, options->operand_count,
+				  needs_blocks, &store);
 	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT) {
 		store_profiles(store, &first, &last);
 		status = job_worse(status, print(options, store_database(store),

@@ -396,7 +396,8 @@ static bool check_parts(const struct options *o, bool reports)
 
 	if (o->param_count != 0 && o->query == NULL)
 		return wrong("--param goes with -q");
-	if (filter_check(&o->filter, error) != FILTER_OK)
+	/* If memory failed here, it is told where the filter is needed. */
+	if (filter_check(&o->filter, error) == FILTER_WRONG)
 		return wrong(error);
 	if (!filter_is_any(&o->filter))
 		return true;

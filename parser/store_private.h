@@ -37,6 +37,7 @@ struct store {
 	int64_t first_allocation, first_live, next_allocation;
 	uint64_t event_base;	     /* events of the streams before this one */
 	uint64_t begun_base;	     /* bytes begun in them */
+	uint64_t last_base;	     /* events before the last one that ended */
 	uint64_t time_base;	     /* microseconds that they took */
 	uint64_t marks, collections; /* of this profile, so far */
 	struct model_life batch[STORE_BATCH];

@@ -152,6 +152,7 @@ bool store_begin(struct store *s)
 {
 	s->event_base = s->begun_base = s->time_base = 0;
 	s->marks = s->collections = 0;
+	s->last_base = 0;
 	s->first_live = 0;
 	s->first_name = next_number(s, NEXT("name_data", "name_id"));
 	s->first_site = next_number(s, NEXT("site_data", "site_id"));
@@ -197,6 +198,7 @@ bool store_stream(struct store *s, const struct model *m)
 		ok = store_insert(s, &b);
 	}
 	sqlite3_finalize(b.stmt);
+	s->last_base = s->event_base;
 	s->event_base = t->events;
 	s->begun_base = t->figures.alloc_bytes + t->figures.realloc_new_bytes;
 	return ok;
@@ -217,14 +219,17 @@ static void bind_range(struct binder *b, const struct store *s)
 	bind_int(b, (uint64_t)s->next_allocation);
 }
 
-static void bind_totals(struct binder *b, const struct model_totals *t)
+static void bind_totals(struct binder *b, const struct store *s,
+			const struct model_totals *t)
 {
 #define BIND_FIGURE(name) bind_int(b, t->figures.name);
 	bind_int(b, t->events);
 	STORE_FIGURES(BIND_FIGURE)
 #undef BIND_FIGURE
 	bind_int(b, t->peak_bytes);
-	bind_int_or_null(b, t->peak_event);
+	/* The peak is that of the last stream. */
+	bind_int_or_null(b,
+			 t->peak_event == 0 ? 0 : s->last_base + t->peak_event);
 	bind_int(b, t->conflict_events);
 	bind_int_or_null(b, t->first_conflict_event);
 	bind_int(b, t->replaced_blocks);
@@ -279,11 +284,12 @@ static bool insert_profile(struct store *s, const struct model *m,
 		"events" STORE_FIGURE_NAMES ", peak_bytes, peak_event, "
 		"conflict_events, first_conflict_event, replaced_blocks, "
 		"replaced_bytes, last_collector_free_event, "
-		"begun_bytes_since_collector, lost_events, start_us, "
+		"begun_bytes_since_collector, lost_events, "
+		"earlier_stream_events, start_us, "
 		"process_id, stack_depth, vm, duration_us) "
 		"VALUES (?1, ?, ?, ?, ?, ?, ?, ?, "
 		"?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS
-		", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+		", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
 		"(SELECT max(time_us) FROM clock_data "
 		"WHERE profile_id = ?1))");
 	bind_int(&b, (uint64_t)s->profile_id);
@@ -297,8 +303,9 @@ static bool insert_profile(struct store *s, const struct model *m,
 	bind_text(&b, profile->end_reason);
 	bind_int(&b, s->summary);
 	bind_range(&b, s);
-	bind_totals(&b, model_totals(m));
+	bind_totals(&b, s, model_totals(m));
 	bind_int(&b, model_totals(m)->lost_events);
+	bind_int(&b, s->last_base);
 	if (!bind_start(&b, &start, &vm))
 		ok = store_fail_sqlite(s, SQLITE_NOMEM);
 	ok = ok && store_insert(s, &b);

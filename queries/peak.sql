@@ -1,7 +1,7 @@
 -- peak - What was alive when the heap was at its largest?
 --
--- Exactly: the bytes add up to the profile's peak. Needs the rows of single
--- blocks.
+-- Exactly: the bytes add up to the profile's peak. Of several streams it is the
+-- peak of the last one. Needs the rows of single blocks.
 --
 -- site            the line that allocated, or last reallocated, the blocks
 -- blocks          its blocks alive just after the event of the peak
@@ -28,6 +28,7 @@ FROM (
   JOIN allocation AS a ON a.profile_id = p.profile_id
   WHERE p.profile_id
       = coalesce(:profile, (SELECT max(profile_id) FROM profile))
+    AND a.born_event > p.earlier_stream_events
     AND a.born_event <= p.peak_event
     AND (a.died_event > p.peak_event OR a.died_event IS NULL)
   GROUP BY a.callsite_id

@@ -96,6 +96,8 @@ CREATE TABLE profile_data (
   begun_bytes_since_collector INTEGER NOT NULL,
   -- The events that the recorder could not write down.
   lost_events INTEGER NOT NULL,
+  -- The events of other streams before the last one, 0 if there was but one.
+  earlier_stream_events INTEGER NOT NULL,
   -- When the recording began, in microseconds since 1970, NULL if not told.
   start_us INTEGER,
   -- The last time that the stream tells, in microseconds since its start.

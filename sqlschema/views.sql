@@ -72,6 +72,8 @@ CREATE VIEW profile (
   -- The bytes of the blocks alive at the end.
   live_bytes,
   -- The most bytes of recorded blocks that were alive at once.
+  --
+  -- Of several streams in one profile, those of the last one.
   peak_bytes,
   -- The first event after which peak_bytes were alive, NULL if none were.
   peak_event,
@@ -89,6 +91,8 @@ CREATE VIEW profile (
   begun_bytes_since_collector,
   -- The events that the recorder could not write down.
   lost_events,
+  -- The events of other streams before the last one, 0 if there was but one.
+  earlier_stream_events,
   -- When the recording began, in microseconds since 1970, NULL if not told.
   start_us,
   -- The last time that the stream tells, in seconds since its start.
@@ -110,7 +114,7 @@ SELECT
   ended_blocks, ended_bytes, live_blocks, live_bytes, peak_bytes, peak_event,
   conflict_events, first_conflict_event, replaced_blocks, replaced_bytes,
   last_collector_free_event, begun_bytes_since_collector, lost_events,
-  start_us, duration_us / 1e6, process_id, stack_depth, vm
+  earlier_stream_events, start_us, duration_us / 1e6, process_id, stack_depth, vm
 FROM profile_data;
 
 -- One row is a label that a person gave to a profile.

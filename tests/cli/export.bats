@@ -181,6 +181,12 @@ METRICS
     wrong "$output"
 }
 
+@test "of several streams the peak is the last one's" {
+  setup_stacks
+  [ "$(memparse stacks app -q peak -f csv | awk -F, '{ n += $3 } END { print n }')" = 1885 ]
+  [ "$(memparse app stacks -q peak -f csv | awk -F, '{ n += $3 } END { print n }')" = 5428 ]
+}
+
 @test "a profile without events" {
   printf 'ljs\3\0\0\0\200ljm\3\0\0\0\200' > none
   for format in $FORMATS; do

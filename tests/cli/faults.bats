@@ -89,7 +89,7 @@ check() {
 
 # As it is before every run: one stream, and a database if there is to be one.
 fresh() {
-  rm -f db db-journal ../mark
+  rm -f db db-journal out ../mark
   [ ! -e ../before ] || cp ../before db
 }
 
@@ -158,6 +158,29 @@ each_added() {
   noise | "$ENCODE" | zstd -q > ../noise.zst
   [ "$(stat -c %s ../noise.zst)" -gt 262144 ]
   each malloc --leak-only ../noise.zst
+}
+
+@test "memory: exports" {
+  "$ENCODE" "$SOURCE/tests/cli/streams/stacks.ljm" > ../stacks
+  memparse ../stacks -o ../db
+  for format in pprof collapsed speedscope dot; do
+    each malloc ../db "--export=$format:out"
+  done
+  each malloc ../stacks --export=pprof:out
+}
+@test "memory: filters and parameters" {
+  "$ENCODE" "$SOURCE/tests/cli/streams/stacks.ljm" > ../stacks
+  memparse ../stacks -o ../db
+  each malloc ../db --focus=walk
+  each malloc ../stacks --from=loaded --ignore=walk -q temporary --param events=9
+}
+@test "exports that cannot be written" {
+  memparse app -o ../db
+  # What stdio writes, export.bats lets fail by a limit.
+  for kind in open write sync file; do
+    each $kind ../db --export=pprof:out
+  done
+  each sync ../db --export=dot:out
 }
 
 @test "files that cannot be opened" {

@@ -12,7 +12,7 @@ export HOME="$dir" PPROF_TMPDIR="$dir"
 # What pprof prints: flat flat% sum% cum cum% name.
 top() {
   go tool pprof -top -unit=B -nodefraction=0 -nodecount=1000000 \
-    "-sample_index=$1" "$2" export 2> /dev/null |
+    "-sample_index=$1" "$2" ${3+"$3"} export 2> /dev/null |
     awk 'body { flat = $1; cum = $4; sub(/B$/, "", flat); sub(/B$/, "", cum)
         sub(/^ *[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +/, "")
         print flat "|" cum "|" $0 }
@@ -52,4 +52,13 @@ alloc_space born_bytes born_cum_bytes
 alloc_objects born_blocks born_cum_blocks
 METRICS
 done
+
+# The phases are labels: what was begun in one is what was begun between marks.
+"$encode" "$streams/stacks.ljm" > stream
+"$memparse" stream --export=pprof:export
+top alloc_space -lines '-tagfocus=phase=^loaded$' > theirs
+"$memparse" stream --from=loaded --to=served --export=pprof:export
+top alloc_space -lines > mine
+[ -s mine ] || { echo "nothing was begun between the marks"; exit 1; }
+diff mine theirs || { echo "phases"; exit 1; }
 echo "$compared rows are the same"
