@@ -1,7 +1,7 @@
 -- peak - What was alive when the heap was at its largest?
 --
--- Exactly: the bytes add up to the profile's peak. Of several streams it is the
--- peak of the last one. Needs the rows of single blocks.
+-- Exactly: the bytes add up to the profile's peak. Of several streams it is
+-- the peak of the last one. Needs the rows of single blocks.
 --
 -- site            the line that allocated, or last reallocated, the blocks
 -- blocks          its blocks alive just after the event of the peak

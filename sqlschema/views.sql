@@ -114,7 +114,8 @@ SELECT
   ended_blocks, ended_bytes, live_blocks, live_bytes, peak_bytes, peak_event,
   conflict_events, first_conflict_event, replaced_blocks, replaced_bytes,
   last_collector_free_event, begun_bytes_since_collector, lost_events,
-  earlier_stream_events, start_us, duration_us / 1e6, process_id, stack_depth, vm
+  earlier_stream_events, start_us, duration_us / 1e6, process_id,
+  stack_depth, vm
 FROM profile_data;
 
 -- One row is a label that a person gave to a profile.
