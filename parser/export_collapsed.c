@@ -5,11 +5,21 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* A longer name is written without its middle: it is there once a stack. */
+#define NAME_MAX_BYTES 1024
+#define ELLIPSIS       "…"
+
+static bool is_continuation(char byte)
+{
+	return ((unsigned char)byte & 0xc0) == 0x80;
+}
 
 /* What separates frames or lines is written as reports write such bytes. */
-static void write_name(FILE *out, const char *name)
+static void write_bytes(FILE *out, const char *name, size_t size)
 {
-	for (; *name != '\0'; name++) {
+	for (const char *const end = name + size; name < end; name++) {
 		const unsigned char c = (unsigned char)*name;
 
 		if (c == ';' || c < ' ')
@@ -17,6 +27,24 @@ static void write_name(FILE *out, const char *name)
 		else
 			putc(c, out);
 	}
+}
+
+static void write_name(FILE *out, const char *name)
+{
+	const size_t size = strlen(name);
+	size_t head = NAME_MAX_BYTES / 2, tail = size - NAME_MAX_BYTES / 2;
+
+	if (size <= NAME_MAX_BYTES) {
+		write_bytes(out, name, size);
+		return;
+	}
+	while (is_continuation(name[head]))
+		head--;
+	while (is_continuation(name[tail]))
+		tail++;
+	write_bytes(out, name, head);
+	fputs(ELLIPSIS, out);
+	write_bytes(out, name + tail, size - tail);
 }
 
 bool export_collapsed(const struct export_tree *t, enum export_metric metric,

@@ -17,7 +17,8 @@ struct reading {
 	uint32_t *frame_of;		     /* by the number of a frame */
 	uint32_t *node_of;		     /* by the number of a callsite */
 	uint32_t frame_rows, callsite_rows, phase_rows;
-	uint32_t *slots; /* node + 1 by parent and frame, 0: free */
+	const char *last_name; /* of the last frame */
+	uint32_t *slots;       /* node + 1 by parent and frame, 0: free */
 	uint32_t slot_mask;
 	uint64_t seed;
 	bool disorder; /* what went wrong is in the database */
@@ -156,16 +157,19 @@ static bool add_frame(struct reading *r, sqlite3_stmt *stmt)
 
 	if (name == NULL)
 		return disorder(r, "frames");
-	if (t->frame_count != 0 && strcmp(f[-1].name, name) == 0)
+	if (r->last_name != NULL && strcmp(r->last_name, name) == 0)
 		return true;
 	t->frame_count++;
+	r->last_name = NULL;
 	f->first_line = sqlite3_column_int64(stmt, FRAME_FIRST_LINE);
 	f->line = sqlite3_column_int64(stmt, FRAME_LINE);
 	f->named = sqlite3_column_int(stmt, FRAME_NAMED) != 0;
-	return (copy_text(stmt, FRAME_NAME, &f->name) &&
-		copy_text(stmt, FRAME_FUNCTION, &f->function) &&
-		copy_text(stmt, FRAME_FILE, &f->file)) ||
-	       export_no_memory(r->error);
+	if (!copy_text(stmt, FRAME_NAME, &f->name) ||
+	    !copy_text(stmt, FRAME_FUNCTION, &f->function) ||
+	    !copy_text(stmt, FRAME_FILE, &f->file))
+		return export_no_memory(r->error);
+	r->last_name = f->name;
+	return true;
 }
 
 static bool read_frames(struct reading *r, int64_t profile)

@@ -19,7 +19,7 @@ chosen AS (
   FROM profile
   WHERE profile_id = coalesce(:profile, (SELECT max(profile_id) FROM profile))
 ),
--- Of several marks of one label the first begins, the last ends.
+-- Of several marks of one label the first counts, and behind it the first.
 wanted AS (
   SELECT
     profile_id,
@@ -31,9 +31,15 @@ wanted AS (
     ) AS since_event,
     (
       SELECT
-        CASE WHEN :until IS NULL THEN 9223372036854775807 ELSE max(event) END
+        CASE WHEN :until IS NULL THEN 9223372036854775807 ELSE min(event) END
       FROM mark
-      WHERE mark.profile_id = chosen.profile_id AND label = :until
+      WHERE mark.profile_id = chosen.profile_id
+        AND label = :until
+        AND number > coalesce((
+          SELECT min(number)
+          FROM mark AS first
+          WHERE first.profile_id = chosen.profile_id AND label = :since
+        ), 0)
     ) AS until_event
   FROM chosen
 ),

@@ -340,6 +340,8 @@ CREATE VIEW callsite (
   -- The frames on the path, from 1.
   depth,
   -- The names of its frames, the innermost first, with "<-" between.
+  --
+  -- A name longer than 400 characters is there without its middle.
   stack,
   -- The lives of blocks that exactly this path began.
   self_born_blocks,
@@ -366,7 +368,11 @@ SELECT
     )
     SELECT group_concat(name, ' <- ')
     FROM (
-      SELECT f.name
+      SELECT
+        CASE
+          WHEN length(f.name) <= 400 THEN f.name
+          ELSE substr(f.name, 1, 200) || '…' || substr(f.name, -199)
+        END AS name
       FROM up
       CROSS JOIN frame AS f ON f.frame_id = up.frame_id
       ORDER BY up.nth

@@ -54,6 +54,18 @@ METRICS
   [[ "$output" == *'a\x3bb "<&>" \ {|} (@app.lua:61) 24'* ]] || wrong "$output"
 }
 
+@test "a name that is too long for every line it is on" {
+  # 3000 bytes of which the cut would go through a character.
+  awk 'BEGIN { for (i = 0; i < 1000; i++) n = n "漢"
+    printf "ljs 3\nlua 0x10 \"a%s\" 1\nljm 3\nalloc lua 0x10:1 0x20 8\nend\n", n
+    }' | "$ENCODE" > long
+  works long --export=collapsed:-
+  [[ "$output" == a漢*漢…漢*漢:1\ 8 ]] || wrong "$output"
+  [ "${#output}" -lt 400 ] && iconv -f UTF-8 -t UTF-16 <<< "$output" > utf16
+  works long -q leaks_by_stack -f csv
+  [[ "${lines[1]}" == 8,*,a漢*漢…漢*漢:1 ]] || wrong "$output"
+}
+
 @test "speedscope: JSON in order" {
   setup_stacks
   for stream in stacks hostile; do
