@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "report_text.h"
 
 /* Events decoded at once: they stay in the second-level cache. */
@@ -28,6 +30,7 @@ struct passage {
 	struct decode_input input;
 	struct decode_event events[BATCH];
 	struct model *model;
+	XXH3_state_t *hash; /* of the bytes taken */
 };
 
 static enum ingest_result fail(struct ingest *in, enum ingest_result result,
@@ -149,31 +152,67 @@ static enum ingest_result settle(struct passage *p, enum ingest_result result)
 	}
 }
 
-enum ingest_result ingest_stream(struct ingest *in, struct source *source,
-				 struct model *model)
+/* Takes bytes off the source, by which the stream will be known. */
+static void take(struct passage *p, struct source *source)
 {
-	struct passage p = {.in = in, .model = model};
+	XXH3_128bits_update(p->hash, source->window, p->input.pos);
+	source_take(source, p->input.pos);
+}
+
+static void write_fingerprint(struct passage *p)
+{
+	static const char digits[] = "0123456789abcdef";
+	XXH128_canonical_t bytes;
+	char *out = p->in->fingerprint;
+
+	XXH128_canonicalFromHash(&bytes, XXH3_128bits_digest(p->hash));
+	for (size_t i = 0; i < sizeof(bytes.digest); i++) {
+		*out++ = digits[bytes.digest[i] >> 4];
+		*out++ = digits[bytes.digest[i] & 15];
+	}
+	*out = '\0';
+}
+
+static enum ingest_result pass(struct passage *p, struct source *source)
+{
+	struct ingest *const in = p->in;
 	enum ingest_result result;
 	bool end = false, may_help = has_processors();
 
-	decode_init(&p.decoder);
-	in->error[0] = '\0';
 	do {
-		p.input =
+		p->input =
 			(struct decode_input){source->window, source->size, 0};
-		result = take_window(&p, &end);
-		source_take(source, p.input.pos);
-		in->symtab_version = p.decoder.symtab_version;
-		in->events_version = p.decoder.events_version;
+		result = take_window(p, &end);
+		take(p, source);
+		in->symtab_version = p->decoder.symtab_version;
+		in->events_version = p->decoder.events_version;
 		if (may_help && source->offset >= THREAD_BYTES) {
-			model_use_thread(model);
+			model_use_thread(p->model);
 			may_help = false;
 		}
 		if (result == INGEST_OK && !end)
 			result = ingest_more(in, source);
 	} while (result == INGEST_OK && !end);
-	result = settle(&p, result);
+	return settle(p, result);
+}
+
+enum ingest_result ingest_stream(struct ingest *in, struct source *source,
+				 struct model *model)
+{
+	struct passage p = {.in = in, .model = model};
+	enum ingest_result result;
+
+	in->error[0] = in->fingerprint[0] = '\0';
+	p.hash = XXH3_createState();
+	if (p.hash == NULL)
+		return fail(in, INGEST_SYSTEM, "out of memory");
+	XXH3_128bits_reset(p.hash);
+	decode_init(&p.decoder);
+	result = pass(&p, source);
 	in->offset = source->offset;
+	if (in->offset != 0)
+		write_fingerprint(&p);
+	XXH3_freeState(p.hash);
 	return result;
 }
 

@@ -24,6 +24,9 @@ enum ingest_result {
 	INGEST_STOPPED,
 };
 
+/* 32 digits, and the zero. */
+#define INGEST_FINGERPRINT_SIZE 33
+
 struct ingest {
 	/* Asked whenever more has to be read; NULL, or false to stop. */
 	bool (*keep_on)(void *arg, const struct source *source);
@@ -32,6 +35,8 @@ struct ingest {
 	/* Results. */
 	unsigned symtab_version, events_version; /* 0: not read */
 	uint64_t offset; /* where it ended, in bytes of the stream */
+	/* XXH3-128 of these bytes in hexadecimal; "" when there are none */
+	char fingerprint[INGEST_FINGERPRINT_SIZE];
 	char error[256]; /* unless INGEST_OK: why, in words */
 };
 

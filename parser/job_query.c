@@ -174,6 +174,9 @@ static enum memparse_status query_open(const struct options *options,
 	status = job_check_query(options, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
+	/* What is asked of all profiles is no remark on the newest. */
+	if (options->list)
+		return print(options, r->db, path, sql, 0);
 	result = store_read_choose(r, &profile, &summary);
 	if (result == STORE_OK && needs_blocks && summary) {
 		message(path,

@@ -3,7 +3,9 @@
  */
 #include "job.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "message.h"
 
@@ -18,69 +20,208 @@ static enum memparse_status fail_store(const struct options *options,
 	return result == STORE_REFUSED ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }
 
-/* Stores an open stream as a profile. */
-static enum memparse_status store_one(const struct options *options,
-				      struct job_input *in, struct store *store)
-{
-	struct model *model;
-	enum memparse_status status;
-	struct store_profile profile = {
-		.source = in->path,
-		.version = MEMPARSE_VERSION_STRING,
-		.warnings = in->warnings,
-	};
-
-	if (!store_begin(store))
-		return fail_store(options, store, STORE_FAILED);
-	model = job_model(options, options->summary ? NULL : store_life, store);
-	if (model == NULL)
-		return job_no_memory();
-	status = job_input_read(in, model, store);
-	if (status == MEMPARSE_DONE) {
-		profile.symtab_version = in->ingest.symtab_version;
-		profile.events_version = in->ingest.events_version;
-		profile.complete = in->ended == MEMPARSE_DONE;
-		profile.end_offset = in->ingest.offset;
-		profile.end_reason = profile.complete ? NULL : in->ingest.error;
-		profile.warning_count = in->warning_count;
-		if (!store_profile(store, model, &profile))
-			status = fail_store(options, store, STORE_FAILED);
-	}
-	model_free(model);
-	return status;
-}
-
 static bool counts(enum memparse_status status)
 {
 	return status == MEMPARSE_DONE || status == MEMPARSE_CONTENT;
 }
 
-/* Stores all operands or, for a status that does not count, none. */
-static enum memparse_status store_all(const struct options *options,
-				      struct store *store)
+/* The streams that make one profile. */
+struct group {
+	const struct options *options;
+	struct store *store;
+	const char **paths;
+	int count;
+	struct job_input *inputs; /* as many, of those that were read */
+	struct store_stream *streams;
+	const char **warnings;
+	size_t warning_count;
+	int64_t known; /* the profile that has the last stream already, or 0 */
+	int known_count;
+};
+
+static bool group_init(struct group *g)
+{
+	const size_t count = (size_t)g->count;
+
+	g->inputs = calloc(count, sizeof(*g->inputs));
+	g->streams = calloc(count, sizeof(*g->streams));
+	g->warnings = calloc(count * INGEST_WARNINGS, sizeof(*g->warnings));
+	return g->inputs != NULL && g->streams != NULL && g->warnings != NULL;
+}
+
+static void group_clear(struct group *g)
+{
+	for (int i = 0; g->inputs != NULL && i < g->count; i++)
+		job_input_close(&g->inputs[i]);
+	free(g->inputs);
+	free(g->streams);
+	free(g->warnings);
+}
+
+/* Notes what is known of a stream that was read, and whether it is new. */
+static enum memparse_status note_stream(struct group *g, int i)
+{
+	const struct job_input *const in = &g->inputs[i];
+	int64_t known;
+
+	g->streams[i] = (struct store_stream){
+		.source = in->path,
+		.fingerprint = in->ingest.fingerprint,
+		.end_offset = in->ingest.offset,
+	};
+	for (unsigned w = 0; w < in->warning_count; w++)
+		g->warnings[g->warning_count++] = in->warnings[w];
+	for (int j = 0; j < i; j++) {
+		if (*in->ingest.fingerprint == '\0' ||
+		    strcmp(g->streams[j].fingerprint, in->ingest.fingerprint))
+			continue;
+		message(in->path, "the same stream as %s",
+			g->streams[j].source);
+		return MEMPARSE_USAGE;
+	}
+	if (!store_find_stream(g->store, in->ingest.fingerprint, &known))
+		return fail_store(g->options, g->store, STORE_FAILED);
+	if (known != 0) {
+		message(in->path, "is profile %lld already: skipped",
+			(long long)known);
+		g->known = known;
+		g->known_count++;
+	}
+	return MEMPARSE_DONE;
+}
+
+/* Feeds all streams of the group into a model. */
+static enum memparse_status read_group(struct group *g, struct model *model)
 {
 	enum memparse_status status = MEMPARSE_DONE;
 
-	for (int i = 0; i < options->operand_count && counts(status); i++) {
-		struct job_input in;
-		enum memparse_status one = job_input_open(
-			options, &in, options->operands[i], options->output);
+	for (int i = 0; i < g->count && status == MEMPARSE_DONE; i++) {
+		struct job_input *const in = &g->inputs[i];
 
-		if (one == MEMPARSE_DONE && in.is_database) {
-			message(in.path, "a database cannot be stored in "
-					 "another one");
-			one = MEMPARSE_USAGE;
+		status = job_input_open(g->options, in, g->paths[i],
+					g->options->output);
+		if (status == MEMPARSE_DONE && in->is_database) {
+			message(in->path, "a database cannot be stored in "
+					  "another one");
+			status = MEMPARSE_USAGE;
 		}
-		if (one == MEMPARSE_DONE)
-			one = store_one(options, &in, store);
-		if (one == MEMPARSE_DONE)
-			one = in.ended;
-		status = job_worse(status, one);
-		job_input_close(&in);
+		if (status == MEMPARSE_DONE)
+			status = job_input_read(in, model, g->store);
+		if (status == MEMPARSE_DONE)
+			status = note_stream(g, i);
+		job_input_close(in);
 	}
+	return status;
+}
+
+/* What to call them. */
+static const char *group_name(const struct group *g, char *name, size_t size)
+{
+	if (g->count == 1)
+		return g->paths[0];
+	snprintf(name, size, "%s and %d more", g->paths[0], g->count - 1);
+	return name;
+}
+
+/* Writes the profile that the group has made. */
+static bool store_group_profile(const struct group *g, const struct model *m)
+{
+	char name[4096];
+	struct store_profile profile = {
+		.source = group_name(g, name, sizeof(name)),
+		.version = MEMPARSE_VERSION_STRING,
+		.symtab_version = g->inputs[0].ingest.symtab_version,
+		.events_version = g->inputs[0].ingest.events_version,
+		.complete = true,
+		.warnings = g->warnings,
+		.warning_count = g->warning_count,
+		.streams = g->streams,
+		.stream_count = (size_t)g->count,
+		.labels = g->options->labels,
+		.label_count = (size_t)g->options->label_count,
+	};
+
+	for (int i = 0; i < g->count; i++) {
+		const struct job_input *const in = &g->inputs[i];
+
+		profile.end_offset += in->ingest.offset;
+		if (in->ended == MEMPARSE_DONE || !profile.complete)
+			continue;
+		profile.complete = false;
+		profile.end_reason = in->ingest.error;
+	}
+	return store_profile(g->store, m, &profile);
+}
+
+/* Stores what the group has made, if it is new. */
+static enum memparse_status finish_group(struct group *g,
+					 const struct model *model)
+{
+	if (g->known_count != 0 && g->known_count != g->count) {
+		message(g->options->output,
+			"profile %lld has a part of these streams already: "
+			"they cannot make one profile",
+			(long long)g->known);
+		return MEMPARSE_USAGE;
+	}
+	if (g->known_count != 0 ? !store_discard(g->store)
+				: !store_group_profile(g, model))
+		return fail_store(g->options, g->store, STORE_FAILED);
+	return MEMPARSE_DONE;
+}
+
+/* Stores count streams as one profile; *known is it, if it was there. */
+static enum memparse_status store_group(const struct options *options,
+					const char **paths, int count,
+					struct store *store, int64_t *known)
+{
+	struct group g = {
+		.options = options,
+		.store = store,
+		.paths = paths,
+		.count = count,
+	};
+	enum memparse_status status;
+	struct model *model;
+
+	if (!store_begin(store))
+		return fail_store(options, store, STORE_FAILED);
+	model = job_model(options, options->summary ? NULL : store_life, store);
+	if (model != NULL && group_init(&g))
+		status = read_group(&g, model);
+	else
+		status = job_no_memory();
+	if (status == MEMPARSE_DONE)
+		status = finish_group(&g, model);
+	if (counts(status) && g.known != 0)
+		*known = g.known;
+	for (int i = 0; counts(status) && i < count; i++)
+		status = job_worse(status, g.inputs[i].ended);
+	group_clear(&g);
+	model_free(model);
+	return status;
+}
+
+/*
+ * Stores all operands or, for a status that does not count, none. *known is
+ * the last profile that was there already.
+ */
+static enum memparse_status store_all(const struct options *options,
+				      struct store *store, int64_t *known)
+{
+	const int size = options->one_profile ? options->operand_count : 1;
+	enum memparse_status status = MEMPARSE_DONE;
+	int64_t first, last;
+
+	for (int i = 0; i < options->operand_count && counts(status); i += size)
+		status = job_worse(status,
+				   store_group(options, &options->operands[i],
+					       size, store, known));
 	if (counts(status) && !job_keep_on())
 		status = MEMPARSE_SYSTEM;
-	if (counts(status) && !store_commit(store))
+	store_profiles(store, &first, &last);
+	/* Without anything new all stays as it is. */
+	if (counts(status) && first != 0 && !store_commit(store))
 		status = fail_store(options, store, STORE_FAILED);
 	return status;
 }
@@ -136,7 +277,7 @@ enum memparse_status job_store(const struct options *options)
 	struct store *store = NULL;
 	enum memparse_status status;
 	enum store_result result;
-	int64_t first = 0, last = 0;
+	int64_t first = 0, last = 0, known = 0;
 	char *sql;
 
 	status = prepare_query(options, &sql);
@@ -147,11 +288,13 @@ enum memparse_status job_store(const struct options *options)
 	job_catch_signals();
 	result = store_open(&store, options->output, options->summary);
 	if (result == STORE_OK)
-		status = store_all(options, store);
+		status = store_all(options, store, &known);
 	else
 		status = fail_store(options, store, result);
 	if (store != NULL && counts(status))
 		store_profiles(store, &first, &last);
+	if (first == 0)
+		first = last = known;
 	store_close(store);
 	job_release_signals();
 	if (counts(status) && (sql != NULL || options->export_path != NULL ||

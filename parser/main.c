@@ -20,7 +20,8 @@
  *
  *	report_text.c	the model -> the default text
  *	store.c		the model -> a database: store_file.c its file,
- *			store_rows.c and store_sites.c its rows
+ *			store_rows.c and store_sites.c its rows,
+ *			store_history.c where profiles come from and how they go
  *	store_read.c	a database -> the model's figures
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them
@@ -32,7 +33,8 @@
  *
  * And the program around them:
  *
- *	options.c	the command line, and the help
+ *	options.c	the command line, and the help; options_history.c
+ *			what of it is about many profiles
  *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
  *			job_to_v3.c: one job each
  *	message.c	standard error
@@ -80,6 +82,8 @@ static enum memparse_status work(const struct options *options)
 		return job_dump(options);
 	if (options->to_v3 != NULL)
 		return job_to_v3(options);
+	if (options->drop != NULL || options->keep != 0)
+		return job_history(options);
 	if (options->output != NULL)
 		return job_store(options);
 	if (options->query != NULL || options->export_path != NULL)

@@ -28,6 +28,11 @@ enum {
 	OPTION_TO,
 	OPTION_EXPORT,
 	OPTION_METRIC,
+	OPTION_LABEL,
+	OPTION_ONE_PROFILE,
+	OPTION_LIST,
+	OPTION_DROP,
+	OPTION_KEEP,
 	OPTION_VERSION,
 	OPERAND = 1, /* getopt_long()'s word for it */
 };
@@ -50,6 +55,11 @@ static const struct option long_options[] = {
 	{"metric", required_argument, NULL, OPTION_METRIC},
 	{"to-v3", required_argument, NULL, OPTION_TO_V3},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
+	{"label", required_argument, NULL, OPTION_LABEL},
+	{"one-profile", no_argument, NULL, OPTION_ONE_PROFILE},
+	{"list", no_argument, NULL, OPTION_LIST},
+	{"drop", required_argument, NULL, OPTION_DROP},
+	{"keep", required_argument, NULL, OPTION_KEEP},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -142,9 +152,23 @@ static const char help_head[] =
 	"nothing.\n"
 	"                         Prints a report only if --leak-only, -q or "
 	"-f asks\n"
+	"                         A stream that it has already is skipped\n"
 	"      --summary          without the rows of single blocks: small and "
 	"quick,\n"
 	"                         enough for the queries below that bear no *\n"
+	"      --label=KEY=VALUE  a label for what is stored, such as "
+	"build=1234; again\n"
+	"                         for more of them\n"
+	"      --one-profile      all streams make one profile, as the "
+	"processes of one\n"
+	"                         program do\n"
+	"      --list             the profiles of a database\n"
+	"      --drop=N|KEY=VALUE drops profile N, or all that bear a label; "
+	"SQLite uses\n"
+	"                         the room again, its VACUUM gives it back\n"
+	"      --keep=N           drops all but the newest N profiles of each "
+	"set of\n"
+	"                         labels, in which build does not count\n"
 	"\n"
 	"      --memory=SIZE      bounds what only strange streams need, each: "
 	"the "
@@ -383,7 +407,7 @@ static bool check_export(const struct options *o)
 	if (o->leak_only || o->human_readable || o->query || o->has_format)
 		return wrong("--export and a report ask for two things: take "
 			     "one");
-	if (o->output != NULL && o->operand_count > 1)
+	if (o->output != NULL && o->operand_count > 1 && !o->one_profile)
 		return wrong("an export is of one profile: store the streams "
 			     "first, then export from the database");
 	return true;
@@ -415,8 +439,8 @@ static bool check_parts(const struct options *o, bool reports)
 static bool goes_on(const struct options *o)
 {
 	return o->leak_only || o->human_readable || o->output || o->query ||
-	       o->has_format || o->profile || o->export_path ||
-	       filter_is_any(&o->filter);
+	       o->has_format || o->profile || o->export_path || o->list ||
+	       o->drop || o->keep || filter_is_any(&o->filter);
 }
 
 static bool check(const struct options *o)
@@ -444,10 +468,12 @@ static bool check(const struct options *o)
 	if (rows && o->human_readable)
 		return wrong("--human-readable goes with the default text "
 			     "only");
-	if (o->output != NULL && rows && o->operand_count > 1)
+	if (o->output != NULL && rows && o->operand_count > 1 &&
+	    !o->one_profile)
 		return wrong("a query reports on one profile: store the "
 			     "streams first, then ask the database");
-	return check_export(o) && check_parts(o, reports) && check_operands(o);
+	return options_check_history(o) && check_export(o) &&
+	       check_parts(o, reports) && check_operands(o);
 }
 
 /* ---- reading */
@@ -506,6 +532,16 @@ static bool read_option(struct options *o, int option, const char *value)
 		return read_memory(o, value);
 	case OPTION_PARAM:
 		return add_param(o, value);
+	case OPTION_LABEL:
+		return options_add_label(o, value);
+	case OPTION_ONE_PROFILE:
+		return o->one_profile = true;
+	case OPTION_LIST:
+		return o->list = true;
+	case OPTION_DROP:
+		return read_once(&o->drop, "--drop", value);
+	case OPTION_KEEP:
+		return options_read_keep(o, value);
 	case OPTION_FOCUS:
 		return read_once(&o->filter.focus, "--focus", value);
 	case OPTION_IGNORE:
@@ -536,7 +572,8 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	o->operands = calloc((size_t)argc + 1, sizeof(*o->operands));
 	o->params = calloc((size_t)argc + 1, sizeof(*o->params));
-	if (o->operands == NULL || o->params == NULL)
+	o->labels = calloc((size_t)argc + 1, sizeof(*o->labels));
+	if (o->operands == NULL || o->params == NULL || o->labels == NULL)
 		return OPTIONS_NO_MEMORY;
 	/*
 	 * The dash: operands come in their turn, whatever the environment.
@@ -565,6 +602,8 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 	/* Rows without a query are those of the leaks. */
 	if (!check(o))
 		return OPTIONS_WRONG;
+	if (o->list)
+		o->query = "profiles";
 	if (o->query == NULL && o->has_format && o->format != REPORT_TEXT)
 		o->query = "leaks";
 	return OPTIONS_RUN;
@@ -574,5 +613,6 @@ void options_clear(struct options *o)
 {
 	free(o->operands);
 	free(o->params);
-	o->operands = o->params = NULL;
+	free(o->labels);
+	o->operands = o->params = o->labels = NULL;
 }

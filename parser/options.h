@@ -28,12 +28,25 @@ struct options {
 	uint64_t memory;     /* bytes; 0: --memory was not given */
 	const char **params; /* malloc'ed array of NAME=VALUE, for the query */
 	int param_count;
+	const char **labels; /* malloc'ed array of KEY=VALUE */
+	int label_count;
+	bool one_profile; /* all streams make one */
+	bool list;	  /* the profiles of a database */
+	const char *drop; /* N, or KEY=VALUE; NULL: nothing */
+	uint64_t keep;	  /* profiles; 0: --keep was not given */
 	struct filter filter;
 	const char *export_path; /* NULL: no --export; "-" standard output */
 	enum export_format export_format;
 	enum export_metric metric;
 	bool has_metric; /* --metric was given */
 };
+
+/* In options_history.c: the values of --label and --keep. */
+bool options_add_label(struct options *options, const char *value);
+bool options_read_keep(struct options *options, const char *value);
+
+/* Whether the options about the history go with the others. */
+bool options_check_history(const struct options *options);
 
 enum options_result {
 	OPTIONS_RUN,  /* *options says what */

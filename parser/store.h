@@ -34,7 +34,7 @@
 
 /* 'ljmp', and the version of the schema: as in sqlschema/tables.sql. */
 #define STORE_APPLICATION_ID 0x6c6a6d70
-#define STORE_USER_VERSION   3
+#define STORE_USER_VERSION   4
 
 enum store_result {
 	STORE_OK,
@@ -57,6 +57,18 @@ struct store_profile {
 	const char *end_reason; /* NULL when complete */
 	const char *const *warnings;
 	size_t warning_count;
+	const struct store_stream
+		*streams;	   /* that it was made of; not stored */
+	size_t stream_count;	   /* where there are none */
+	const char *const *labels; /* KEY=VALUE, no key twice */
+	size_t label_count;
+};
+
+/* A stream that a profile is made of. Borrows all strings. */
+struct store_stream {
+	const char *source;	 /* the file's name, any bytes */
+	const char *fingerprint; /* "": none */
+	uint64_t end_offset;
 };
 
 /*
@@ -87,6 +99,30 @@ bool store_stream(struct store *s, const struct model *m);
 /* Writes all that the model found and ends the profile. */
 bool store_profile(struct store *s, const struct model *m,
 		   const struct store_profile *profile);
+
+/*
+ * Finds the stored profile that has a stream of this fingerprint; *id is 0
+ * when there is none, or the fingerprint is "".
+ */
+bool store_find_stream(struct store *s, const char *fingerprint, int64_t *id);
+
+/* Takes back what was begun, instead of store_profile(). */
+bool store_discard(struct store *s);
+
+/* ---- of profiles that are stored; see store_history.c */
+
+/* Drops a profile; *count tells whether there was one. */
+bool store_drop(struct store *s, int64_t id, uint64_t *count);
+
+/* Drops the profiles that bear a label; *count is how many that were. */
+bool store_drop_labelled(struct store *s, const char *key, const char *value,
+			 uint64_t *count);
+
+/*
+ * Keeps the newest profiles, so many of each set of labels, in which the label
+ * build does not count; drops all others, *count is how many that were.
+ */
+bool store_keep(struct store *s, uint64_t most, uint64_t *count);
 
 /* Makes everything permanent; the database of a path is closed by it. */
 bool store_commit(struct store *s);

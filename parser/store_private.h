@@ -99,6 +99,9 @@ void store_writer_stop(struct store_writer *w);
  */
 char *store_printable(const char *bytes, size_t size);
 
+/* Inserts the streams and labels of the profile at hand. */
+bool store_origin(struct store *s, const struct store_profile *profile);
+
 /* ---- names, each stored once */
 
 /* A name, known by where the model has its text, as a chunk or as a symbol. */

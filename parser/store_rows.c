@@ -367,7 +367,7 @@ bool store_profile(struct store *s, const struct model *m,
 		   const struct store_profile *profile)
 {
 	if (!insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
-	    !insert_named(s, m))
+	    !store_origin(s, profile) || !insert_named(s, m))
 		return false;
 	if (s->first_profile == 0)
 		s->first_profile = s->profile_id;

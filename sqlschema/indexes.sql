@@ -15,6 +15,9 @@ CREATE INDEX frame_by_profile ON frame_data (profile_id);
 -- Finds the names of a profile.
 CREATE INDEX name_by_profile ON name_data (profile_id);
 
+-- Finds the profiles that bear a label.
+CREATE INDEX label_by_value ON label_data (key, value);
+
 -- Finds the life that continues another one, see realloc_chains.
 CREATE INDEX allocation_by_realloc ON allocation_data (realloc_of)
   WHERE realloc_of IS NOT NULL;

@@ -10,7 +10,7 @@
 -- printf('%#x', address).
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- One row is one recording that was stored, and what was found in it.
 CREATE TABLE profile_data (
@@ -109,6 +109,21 @@ CREATE TABLE profile_data (
   -- What the recorder says of the virtual machine, NULL if nothing.
   vm TEXT
 ) STRICT;
+
+-- One row is a stream that a profile was made of.
+CREATE TABLE stream_data (
+  -- The profile that holds what the stream tells.
+  profile_id INTEGER NOT NULL REFERENCES profile_data,
+  -- Its place among the streams of the profile, from 1.
+  number INTEGER NOT NULL,
+  -- Its file name as it was given to memparse.
+  source TEXT NOT NULL,
+  -- The XXH3-128 of its bytes that were read, NULL if there were none.
+  fingerprint TEXT UNIQUE,
+  -- How many bytes that are, decompressed.
+  end_offset INTEGER NOT NULL,
+  PRIMARY KEY (profile_id, number)
+) STRICT, WITHOUT ROWID;
 
 -- One row is a label that a person gave to a profile.
 CREATE TABLE label_data (

@@ -118,6 +118,22 @@ SELECT
   stack_depth, vm
 FROM profile_data;
 
+-- One row is a stream that a profile was made of.
+CREATE VIEW stream (
+  -- The profile that holds what the stream tells.
+  profile_id,
+  -- Its place among the streams of the profile, from 1.
+  number,
+  -- Its file name as it was given to memparse.
+  source,
+  -- The XXH3-128 of its bytes that were read, NULL if there were none.
+  fingerprint,
+  -- How many bytes that are, decompressed.
+  end_offset
+) AS
+SELECT profile_id, number, source, fingerprint, end_offset
+FROM stream_data;
+
 -- One row is a label that a person gave to a profile.
 CREATE VIEW label (
   -- The profile that bears the label.

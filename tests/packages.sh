@@ -11,8 +11,8 @@
 set -eu
 
 build="gcc libc6-dev make cmake pkg-config luajit libluajit-5.1-dev
-  libzstd-dev libelf-dev libsqlite3-dev sqlite3 zlib1g-dev libprotobuf-c-dev
-  protobuf-c-compiler"
+  libzstd-dev libxxhash-dev libelf-dev libsqlite3-dev sqlite3 zlib1g-dev
+  libprotobuf-c-dev protobuf-c-compiler"
 test="libcmocka-dev bats zstd lua5.1 valgrind"
 check="clang clang-format clang-tidy"
 hosts="golang-go graphviz dpkg-dev neovim tarantool wrk curl libpcre2-8-0 libpcre3 libssl3 zlib1g"

@@ -11,8 +11,15 @@ setup() {
   mkdir "$BATS_TEST_TMPDIR/work"
   cd "$BATS_TEST_TMPDIR/work" || return
   "$ENCODE" "$SOURCE/tests/cli/streams/app.ljm" > app
+  other 2 > app2
   "$ENCODE" "$SOURCE/tests/cli/streams/hostile.ljm" > hostile
   "$ENCODE" "$SOURCE/tests/cli/streams/cut.ljm" > cut
+}
+
+# other N: a stream that tells the same as app, but is another one.
+other() {
+  sed "s/^ljs 3/&\nlua 0xffff000$1 \"@unused.lua\" 1/" \
+    "$SOURCE/tests/cli/streams/app.ljm" | "$ENCODE"
 }
 
 memparse() {
@@ -65,7 +72,7 @@ sql() {
 # only FILE...: the files, besides the streams, that the test left behind.
 only() {
   local left
-  left=$(ls -A | grep -vxE 'app|hostile|cut' | tr '\n' ' ')
+  left=$(ls -A | grep -vxE 'app2?|hostile|cut' | tr '\n' ' ')
   [ "$left" = "${*:+$* }" ] || wrong "left behind: $left, wanted $*"
 }
 

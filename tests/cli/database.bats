@@ -10,7 +10,7 @@ CONSERVED="SELECT count(*) FROM conservation
   only db
   sql db "PRAGMA integrity_check" ok
   sql db "PRAGMA application_id" $((0x6c6a6d70))
-  sql db "PRAGMA user_version" 3
+  sql db "PRAGMA user_version" 4
   sql db "PRAGMA page_size" 16384
   sql db "$CONSERVED" 0
 }
@@ -72,14 +72,14 @@ CONSERVED="SELECT count(*) FROM conservation
 }
 
 @test "several streams with -o are a profile each" {
-  works app hostile app -o db
-  sql db "SELECT group_concat(source) FROM profile" "app,hostile,app"
+  works app hostile app2 -o db
+  sql db "SELECT group_concat(source) FROM profile" "app,hostile,app2"
   sql db "SELECT count(*), count(DISTINCT allocation_id) FROM allocation" \
     "37|37"
 }
 
 @test "--leak-only over what was stored" {
-  works app app -o db --leak-only
+  works app app2 -o db --leak-only
   [[ "$output" == *"@app.lua:5 holds 242B: 6 allocs, 0 frees"* ]]
 }
 
@@ -100,9 +100,9 @@ CONSERVED="SELECT count(*) FROM conservation
 }
 
 @test "a number is not given to a profile again" {
-  memparse app app -o db
-  sqlite3 db "DELETE FROM profile_data WHERE profile_id = 2"
-  memparse app -o db
+  memparse app app2 -o db
+  memparse db --drop=2
+  memparse app2 -o db
   sql db "SELECT group_concat(profile_id) FROM profile" "1,3"
 }
 
@@ -131,7 +131,7 @@ ingest without --summary" db -q $query
   done
   echo "SELECT count(*) FROM event" > mine.sql
   fails 2 "db: profile 1 has no rows * mine.sql needs*" db -q mine.sql
-  memparse app -o db
+  memparse app2 -o db
   works db -q largest_blocks
   only db mine.sql
 }
@@ -199,7 +199,7 @@ ingest without --summary" db -q $query
   memparse app -o db
   sqlite3 db "PRAGMA user_version = 2"
   cp db copy
-  again="a database of version 2, this memparse knows version 3: ingest again*"
+  again="a database of version 2, this memparse knows version 4: ingest again*"
   fails 2 "db: $again" app -o db
   fails 2 "db: $again" db
   cmp db copy
@@ -324,7 +324,7 @@ start() {
 
 @test "two at once into one database: both are in" {
   for i in 1 2 3 4; do
-    memparse app -o db &
+    other "$i" | memparse - -o db &
   done
   wait
   sql db "SELECT group_concat(profile_id) FROM profile" "1,2,3,4"

@@ -25,7 +25,7 @@ library=$(find "$prefix" -name libmemparse.a)
 # shellcheck disable=SC2046,SC2086 # words
 "${CC:-cc}" -Wall -Werror $flags -I"$prefix/include" -o "$prefix/program" \
   "$prefix/program.c" "$library" $(pkg-config --cflags --libs libzstd sqlite3 \
-  zlib libprotobuf-c) \
+  zlib libprotobuf-c libxxhash) \
   -pthread
 "$prefix/program"
 for folder in queries sqlschema; do

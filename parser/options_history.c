@@ -1,0 +1,81 @@
+/*
+ * options_history.c - the options about many profiles.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+
+static bool wrong(const char *what)
+{
+	message(NULL, "%s", what);
+	return false;
+}
+
+bool options_add_label(struct options *o, const char *value)
+{
+	const size_t size = strcspn(value, "=");
+
+	if (size == 0 || value[size] == '\0' || value[size + 1] == '\0') {
+		message(NULL, "--label wants KEY=VALUE, not '%s'", value);
+		return false;
+	}
+	/* --drop tells a label from a number by it. */
+	for (int i = 0; i < o->label_count; i++) {
+		if (strncmp(o->labels[i], value, size + 1) != 0)
+			continue;
+		message(NULL, "the label %.*s is given twice", (int)size,
+			value);
+		return false;
+	}
+	o->labels[o->label_count++] = value;
+	return true;
+}
+
+bool options_read_keep(struct options *o, const char *value)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(value, &end, 10);
+	if (errno == 0 && end != value && *end == '\0' && number > 0) {
+		o->keep = (uint64_t)number;
+		return true;
+	}
+	message(NULL, "--keep wants a number from 1 on, not '%s'", value);
+	return false;
+}
+
+/* --list, --drop and --keep are of one database, and of nothing else. */
+static bool check_one(const struct options *o)
+{
+	const int asked = o->list + (o->drop != NULL) + (o->keep != 0);
+
+	if (asked == 0)
+		return true;
+	if (asked > 1)
+		return wrong("--list, --drop and --keep ask for several "
+			     "things: take one");
+	if (o->output != NULL || o->query != NULL || o->leak_only ||
+	    o->human_readable || o->profile != 0 || o->export_path != NULL ||
+	    o->param_count != 0 || filter_is_any(&o->filter) ||
+	    (o->has_format && !o->list))
+		return wrong("--list, --drop and --keep go with no other "
+			     "option, but --list with -f");
+	if (o->operand_count > 1)
+		return wrong("--list, --drop and --keep go with one database");
+	return true;
+}
+
+bool options_check_history(const struct options *o)
+{
+	if (o->label_count != 0 && o->output == NULL)
+		return wrong("--label goes with -o");
+	if (o->one_profile && o->output == NULL)
+		return wrong("--one-profile goes with -o");
+	return check_one(o);
+}
