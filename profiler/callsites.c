@@ -118,20 +118,29 @@ static void find_c(struct callsites *c, uintptr_t address, const char *name,
 		add_frame(c, f, LJM_FRAME_C, function, 0, 0);
 }
 
+/* A built-in; its function is 0 when only its id is known. */
+static void find_builtin(struct callsites *c, uint32_t id, uintptr_t function,
+			 struct frames *f)
+{
+	const char *name = c->facts->builtins[id];
+	if (*name)
+		find_c(c, c->facts->builtin_addresses[id], name, f);
+	else if (function)
+		find_c(c, vm_u64(function + (unsigned)c->y->fn_c), NULL, f);
+	else
+		add_gap(c, f, LJM_GAP_INLINED);
+}
+
 static void find_small(struct callsites *c, uint32_t what, uintptr_t function,
 		       struct frames *f)
 {
-	uintptr_t address;
-	if (what >= VM_SMALL_GAP) {
+	if (what >= VM_SMALL_GAP)
 		add_gap(c, f, what - VM_SMALL_GAP);
-	} else if (what >= VM_SMALL_INTERNAL) {
+	else if (what >= VM_SMALL_INTERNAL)
 		add_frame(c, f, LJM_FRAME_INTERNAL, what - VM_SMALL_INTERNAL, 0,
 			  0);
-	} else if (function) {
-		const char *name = c->facts->builtins[what];
-		address = vm_u64(function + (unsigned)c->y->fn_c);
-		find_c(c, address, *name ? name : NULL, f);
-	}
+	else
+		find_builtin(c, what, function, f);
 }
 
 /* The trace itself, where its line is not certain. */
@@ -148,24 +157,40 @@ static void find_trace(struct callsites *c, const struct callsite_trace *t,
 	add_frame(c, f, LJM_FRAME_TRACE, t->number, c->d.blocks[i].proto, line);
 }
 
+static void add_line_on_trace(struct callsites *c, uint32_t number,
+			      uintptr_t proto, uint32_t line, struct frames *f)
+{
+	uint32_t i = definitions_proto(&c->d, proto);
+	if (i)
+		add_frame(c, f, LJM_FRAME_LUA_TRACE, c->d.blocks[i].proto, line,
+			  number);
+}
+
+/* The line, and who called it, down to the function that was entered. */
 static void find_on_trace(struct callsites *c, const struct callsite_trace *t,
 			  struct frames *f)
 {
-	uintptr_t proto;
-	uint32_t line, i;
-	f->block = definitions_block(&c->d, t->trace);
-	if (t->at && (t->exit ? vm_traces_exit_line : vm_traces_line)(
-			     c->traces, c->y, t->trace, t->number, t->at,
-			     &proto, &line)) {
-		i = definitions_proto(&c->d, proto);
-		if (i)
-			add_frame(c, f, LJM_FRAME_LUA_TRACE,
-				  c->d.blocks[i].proto, line, t->number);
-	} else {
+	struct vm_trace_line found;
+	uint32_t i;
+	found.callers.whole = false;
+	found.callers.count = 0;
+	if (t->at && (t->exit ? vm_traces_exit_line
+			      : vm_traces_line)(c->traces, c->y, t->trace,
+						t->number, t->at, &found))
+		add_line_on_trace(c, t->number, found.proto, found.line, f);
+	else
 		find_trace(c, t, f);
+	for (i = 0; c->depth && i < found.callers.count; i++) {
+		const struct vm_inlined_frame *one = &found.callers.frames[i];
+		if (one->proto)
+			add_line_on_trace(c, t->number, one->proto, one->line,
+					  f);
+		else
+			find_builtin(c, one->ffid, 0, f);
 	}
-	if (c->depth)
+	if (c->depth && !found.callers.whole)
 		add_gap(c, f, LJM_GAP_INLINED);
+	f->block = definitions_block(&c->d, t->trace);
 }
 
 static void find_frames(struct callsites *c, uint64_t key, uintptr_t object,

@@ -159,17 +159,15 @@ static NOINLINE uint8_t *put_new_call(struct recorder *r, unsigned kind,
 {
 	uint32_t number = place->trace;
 	int saved = errno;
-	uintptr_t proto;
-	uint32_t line;
+	struct vm_trace_line found;
 	uint8_t *p;
 	/* When the trace is freed, what is kept of it must go. */
 	if (!after_symbol(r, symbols_watch(&r->symbols, trace)))
 		p = NULL;
-	else if ((place->where == VM_EXIT
-			  ? vm_traces_exit_line
-			  : vm_traces_line)(&r->traces, &r->layout, trace,
-					    number, at, &proto, &line))
-		p = put_line(r, kind, proto, line, at, trace);
+	else if ((place->where == VM_EXIT ? vm_traces_exit_line
+					  : vm_traces_line)(
+			 &r->traces, &r->layout, trace, number, at, &found))
+		p = put_line(r, kind, found.proto, found.line, at, trace);
 	else {
 		p = put_trace_number(r, kind, number, trace);
 		if (p)

@@ -79,6 +79,7 @@ struct vm_layout {
 	uint8_t ir_loop;	/* opcodes: the loop mark */
 	uint8_t ir_nop;		/* what was left out */
 	uint8_t ir_sload;	/* loads of slots */
+	uint8_t ir_retf;	/* a return to a function below */
 	uint8_t ir_family[256]; /* enum vm_ir_family, by opcode */
 
 	/* Values of vmstate. */

@@ -12,12 +12,14 @@
 static void see_builtin(void *arg, const void *function, const char *name)
 {
 	struct search *s = arg;
-	uint8_t head[16], id;
-	if (peek_memory(function, head, sizeof head) != sizeof head)
+	uint8_t head[64], id;
+	if (peek_memory(function, head, sizeof head) < 48)
 		return;
 	id = head[s->y.fn_ffid];
-	if (id > 1 && !s->facts.builtins[id][0])
-		snprintf(s->facts.builtins[id], VM_BUILTIN_NAME, "%s", name);
+	if (id <= 1 || s->facts.builtins[id][0])
+		return;
+	snprintf(s->facts.builtins[id], VM_BUILTIN_NAME, "%s", name);
+	s->facts.builtin_addresses[id] = peek_u64(head + s->y.fn_c);
 }
 
 /* The C frame of the main thread lies at one distance, always. */

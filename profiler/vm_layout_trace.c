@@ -367,7 +367,8 @@ static bool measure_opcodes(struct search *s)
 		uint8_t *opcode;
 	} marks[] = {{"LOOP  ", &s->y.ir_loop},
 		     {"NOP   ", &s->y.ir_nop},
-		     {"SLOAD ", &s->y.ir_sload}};
+		     {"SLOAD ", &s->y.ir_sload},
+		     {"RETF  ", &s->y.ir_retf}};
 	size_t found = 0;
 	for (op = 0; op < n && op < 256; op++) {
 		const char *name = s->probe.irnames + 6 * op;
@@ -390,9 +391,9 @@ static void watch_trace_trial(void *arg, struct probe *probe)
 {
 	struct search *s = arg;
 	const struct vm_layout *y = &s->y;
-	uintptr_t global = (uintptr_t)probe->global, trace, proto, ra;
+	uintptr_t global = (uintptr_t)probe->global, trace, ra;
 	struct vm_place place;
-	uint32_t line;
+	struct vm_trace_line found;
 	vm_place(y, y->gc64, global, &place);
 	if (place.where != VM_TRACE)
 		return;
@@ -402,13 +403,12 @@ static void watch_trace_trial(void *arg, struct probe *probe)
 	if (ra == s->last_call)
 		return; /* the same line once more: it takes time only */
 	s->last_call = ra;
-	if (!vm_traces_line(&s->traces, y, trace, place.trace, ra, &proto,
-			    &line)) {
+	if (!vm_traces_line(&s->traces, y, trace, place.trace, ra, &found)) {
 		s->inexact++;
 		return;
 	}
 	s->exact++;
-	if ((int)line != probe->watch_line)
+	if ((int)found.line != probe->watch_line)
 		s->trial_wrong++;
 }
 

@@ -46,7 +46,8 @@ struct vm_stack_facts {
 	uintptr_t resume_returns[2];
 	/* The main thread lies so far before its global_State. */
 	uint32_t main_distance;
-	/* Of built-ins, by their ids, such as "string.rep"; "": none. */
+	/* Of built-ins, by their ids: C functions; and names, "": none. */
+	uintptr_t builtin_addresses[VM_BUILTINS];
 	char builtins[VM_BUILTINS][VM_BUILTIN_NAME];
 };
 

@@ -189,13 +189,19 @@ void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
 		      uintptr_t global, lua_State *L)
 {
 	uint32_t number = (uint32_t)lua_tointeger(L, 1);
-	uintptr_t function = (uintptr_t)lua_topointer(L, 2), proto = 0;
+	uintptr_t function = (uintptr_t)lua_topointer(L, 2);
 	int pos = (int)lua_tointeger(L, 3);
-	if (pos >= 0 && function &&
-	    !*(const uint8_t *)(function + (unsigned)y->fn_ffid))
-		proto = vm_ref(y->gc64, function + (unsigned)y->fn_pc) -
-			(unsigned)y->pt_size;
-	vm_trace_logs_record(&t->logs, y, global, number, proto, (uint32_t)pos);
+	lua_Integer depth = lua_tointeger(L, 4);
+	struct vm_trace_at at = {.pos = (uint32_t)pos};
+	at.depth = lua_isnumber(L, 4) && depth >= 0 && depth < 1000
+			   ? (uint16_t)depth
+			   : VM_DEPTH_UNKNOWN;
+	if (function)
+		at.ffid = *(const uint8_t *)(function + (unsigned)y->fn_ffid);
+	if (pos >= 0 && function && !at.ffid)
+		at.proto = vm_ref(y->gc64, function + (unsigned)y->fn_pc) -
+			   (unsigned)y->pt_size;
+	vm_trace_logs_record(&t->logs, y, global, number, &at);
 }
 
 void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
@@ -212,20 +218,6 @@ void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
 
 /* ---- from call to line */
 
-/* The line an IR instruction was recorded from. */
-static bool line_of_ref(const struct trace_view *v,
-			const struct vm_trace_log *log, uint32_t ref,
-			uintptr_t *proto, uint32_t *line)
-{
-	const struct vm_layout *y = v->y;
-	const struct vm_trace_step *step = vm_trace_log_step(log, v, ref);
-	if (!step || step->pos >= vm_u32(step->proto + (unsigned)y->pt_sizebc))
-		return false;
-	*proto = step->proto;
-	*line = vm_line(y, *proto, step->pos);
-	return true;
-}
-
 static bool may_be(const struct vm_helper *h, uint32_t class)
 {
 	uint32_t i;
@@ -239,16 +231,26 @@ static bool may_be(const struct vm_helper *h, uint32_t class)
 
 /* The line must be that of what was found before, if anything was. */
 static bool agree(const struct trace_view *v, const struct vm_trace_log *log,
-		  uint32_t ref, bool *any, uintptr_t *proto, uint32_t *line)
+		  uint32_t ref, struct vm_trace_line *found)
 {
-	uintptr_t one_proto;
-	uint32_t one_line;
-	if (!line_of_ref(v, log, ref, &one_proto, &one_line) ||
-	    (*any && (one_proto != *proto || one_line != *line)))
+	const struct vm_layout *y = v->y;
+	const struct vm_trace_step *step = vm_trace_log_step(log, v, ref);
+	struct vm_inlined callers;
+	uint32_t line;
+	if (!step || step->pos >= vm_u32(step->proto + (unsigned)y->pt_sizebc))
 		return false;
-	*proto = one_proto;
-	*line = one_line;
-	*any = true;
+	line = vm_line(y, step->proto, step->pos);
+	vm_inlined_callers(log, y, step, &callers);
+	if (!found->proto) {
+		found->proto = step->proto;
+		found->line = line;
+		found->callers = callers;
+		return true;
+	}
+	if (found->proto != step->proto || found->line != line)
+		return false;
+	if (!vm_inlined_equal(&found->callers, &callers))
+		memset(&found->callers, 0, sizeof found->callers);
 	return true;
 }
 
@@ -259,25 +261,24 @@ static bool agree(const struct trace_view *v, const struct vm_trace_log *log,
 static bool line_of_members(const struct trace_view *v,
 			    const struct vm_trace_log *log,
 			    const struct stretch *s, const struct vm_helper *h,
-			    int64_t nth, uintptr_t *proto, uint32_t *line)
+			    int64_t nth, struct vm_trace_line *found)
 {
 	uint32_t ref;
 	int64_t n = 0;
-	bool any = false;
 	for (ref = s->ref_from; ref < s->ref_to; ref++) {
 		if (!may_be(h, class_of(v, ref)) || is_sunk(v, ref))
 			continue;
 		if (nth >= 0 && n++ != nth)
 			continue;
-		if (!agree(v, log, ref, &any, proto, line))
+		if (!agree(v, log, ref, found))
 			return false;
 	}
-	return any;
+	return found->proto != 0;
 }
 
 bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 		    uintptr_t trace, uint32_t number, uintptr_t return_address,
-		    uintptr_t *proto, uint32_t *line)
+		    struct vm_trace_line *found)
 {
 	struct trace_view v;
 	struct stretch s;
@@ -285,6 +286,7 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 	const struct vm_helper *h;
 	uint32_t offset, ref, calls, nth, members = 0;
 	uintptr_t target;
+	memset(found, 0, sizeof *found);
 	view_trace(&v, y, trace);
 	offset = (uint32_t)(return_address - (uintptr_t)v.code) - CALL_SIZE;
 	if (return_address - (uintptr_t)v.code > v.code_size ||
@@ -307,18 +309,31 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 	for (ref = s.ref_from; h && ref < s.ref_to; ref++)
 		members += may_be(h, class_of(&v, ref)) && !is_sunk(&v, ref);
 	if (h && h->count == 1 && members == calls)
-		return line_of_members(&v, log, &s, h, nth, proto, line);
-	return line_of_members(&v, log, &s, h, -1, proto, line);
+		return line_of_members(&v, log, &s, h, nth, found);
+	return line_of_members(&v, log, &s, h, -1, found);
+}
+
+/*
+ * Does the trace return from the function in which it was entered? What was
+ * made before that has other callers than the frame at its exit.
+ */
+static bool returns_below(const struct trace_view *v)
+{
+	uint32_t ref;
+	for (ref = REF_FIRST; ref < v->nins; ref++)
+		if (op_of(v, ref) == v->y->ir_retf)
+			return true;
+	return false;
 }
 
 bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
-			 uintptr_t *proto, uint32_t *line)
+			 struct vm_trace_line *found)
 {
 	struct trace_view v;
 	const struct vm_trace_log *log;
 	uint32_t sunk[VM_SUNK_MAX], exit, n, i, ref;
-	bool any = false;
+	memset(found, 0, sizeof *found);
 	view_trace(&v, y, trace);
 	exit = (uint32_t)((snapshot - (uintptr_t)v.snap) / VM_SNAP_SIZE);
 	log = vm_trace_log_of(&t->logs, &v, trace, number);
@@ -326,13 +341,15 @@ bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 	if (n > VM_SUNK_MAX)
 		return false;
 	for (i = 0; i < n; i++) {
-		if (!agree(&v, log, sunk[i], &any, proto, line))
+		if (!agree(&v, log, sunk[i], found))
 			return false;
 		for (ref = sunk[i] + 1; ref < snap_ref(&v, exit); ref++)
 			if (class_of(&v, ref) == VM_IR_NEWREF &&
 			    op1_of(&v, ref) == sunk[i] &&
-			    !agree(&v, log, ref, &any, proto, line))
+			    !agree(&v, log, ref, found))
 				return false;
 	}
-	return any;
+	if (returns_below(&v))
+		memset(&found->callers, 0, sizeof found->callers);
+	return found->proto != 0;
 }

@@ -54,13 +54,19 @@ struct vm_traces {
 void vm_traces_init(struct vm_traces *t, const struct vm_traces *primed);
 void vm_traces_free(struct vm_traces *t);
 
+struct vm_trace_line {
+	uintptr_t proto;
+	uint32_t line;
+	struct vm_inlined callers; /* not whole: unknown from there on */
+};
+
 /*
  * The line of the call that returns to this address. trace is the live trace
  * of that number. Returns false when it is not certain.
  */
 bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 		    uintptr_t trace, uint32_t number, uintptr_t return_address,
-		    uintptr_t *proto, uint32_t *line);
+		    struct vm_trace_line *found);
 
 /*
  * The same for an object that is made when the trace is left, by the exit whose
@@ -68,7 +74,7 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
  */
 bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
-			 uintptr_t *proto, uint32_t *line);
+			 struct vm_trace_line *found);
 
 /*
  * What a handler of jit.attach(f, "record") is told, its arguments on L's

@@ -35,7 +35,7 @@ static struct vm_trace_log *make_log(struct vm_trace_logs *t, uint32_t number)
 }
 
 static bool add_step(struct vm_trace_log *log, const struct trace_view *v,
-		     uint32_t ir, uintptr_t proto, uint32_t pos)
+		     uint32_t ir, const struct vm_trace_at *at)
 {
 	struct vm_trace_step *step;
 	if (log->count == log->room) {
@@ -52,8 +52,10 @@ static bool add_step(struct vm_trace_log *log, const struct trace_view *v,
 	step->ir = (uint16_t)ir;
 	step->last_op = op_of(v, ir - 1);
 	step->last_ops = u32_at(ir_at(v, ir - 1));
-	step->proto = proto;
-	step->pos = pos;
+	step->proto = at->proto;
+	step->pos = at->pos;
+	step->depth = at->depth;
+	step->ffid = at->ffid;
 	return true;
 }
 
@@ -261,8 +263,13 @@ static const struct vm_trace_step *key_step(const struct sunk_object *o,
 static bool add_found(struct vm_trace_log *log, const struct trace_view *v,
 		      uint32_t ref, const struct vm_trace_step *step)
 {
-	return step ? add_step(log, v, ref, step->proto, step->pos)
-		    : add_step(log, v, ref, VM_STEP_UNKNOWN, 0);
+	struct vm_trace_at at = {.proto = VM_STEP_UNKNOWN,
+				 .depth = VM_DEPTH_UNKNOWN};
+	if (step) {
+		at.proto = step->proto;
+		at.pos = step->pos;
+	}
+	return add_step(log, v, ref, &at);
 }
 
 /* Adds the steps of one object, from its reference to that of the next. */
@@ -351,6 +358,8 @@ static void begin_log(struct vm_trace_logs *t, struct vm_trace_log *log,
 	log->parent = start->parent;
 	log->exit = start->exit;
 	log->count = 0;
+	log->stepped = false;
+	memset(&log->inherited, 0, sizeof log->inherited);
 	if (log->parent)
 		add_sunk(t, log, v, parent_number);
 }
@@ -370,9 +379,27 @@ static uint32_t read_start(struct vm_trace_log *start,
 	return parent_number;
 }
 
+/* The first step of a side trace: what its parent had inlined there. */
+static void inherit(struct vm_trace_logs *t, struct vm_trace_log *log,
+		    const struct vm_layout *y, uint32_t parent_number,
+		    const struct vm_trace_at *at)
+{
+	const struct vm_trace_log *parent;
+	struct trace_view p;
+	log->stepped = true;
+	if (!log->parent || !at->depth)
+		return;
+	view_trace(&p, y, log->parent);
+	parent = vm_trace_log_of(t, &p, log->parent, parent_number);
+	if (parent && parent != log && log->exit < p.nsnap &&
+	    snap_pc(&p, log->exit) == log->startpc)
+		vm_inlined_at_exit(parent, &p, log->exit, at->proto, at->depth,
+				   &log->inherited);
+}
+
 void vm_trace_logs_record(struct vm_trace_logs *t, const struct vm_layout *y,
-			  uintptr_t global, uint32_t number, uintptr_t proto,
-			  uint32_t pos)
+			  uintptr_t global, uint32_t number,
+			  const struct vm_trace_at *at)
 {
 	struct vm_trace_log *log = make_log(t, number), now;
 	uintptr_t cur = global + (unsigned)y->g_cur;
@@ -398,7 +425,9 @@ void vm_trace_logs_record(struct vm_trace_logs *t, const struct vm_layout *y,
 		log->begun = log->complete = false;
 		begin_log(t, log, &now, &v, parent_number);
 	}
-	add_step(log, &v, v.nins, proto, pos);
+	if (!log->stepped)
+		inherit(t, log, y, parent_number, at);
+	add_step(log, &v, v.nins, at);
 }
 
 void vm_trace_logs_start(struct vm_trace_logs *t, uint32_t number)

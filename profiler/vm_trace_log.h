@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vm_inlined.h"
 #include "vm_layout.h"
 
 struct trace_view;
@@ -19,23 +20,38 @@ struct trace_view;
 /* A step that stands for IR whose instruction is not known. */
 #define VM_STEP_UNKNOWN 1
 
+/* Its depth, and that of what is made anew of a parent's objects. */
+#define VM_DEPTH_UNKNOWN UINT16_MAX
+
 /* One bytecode instruction, as the recorder came to it. */
 struct vm_trace_step {
 	uint16_t ir;	   /* the IR reference that comes next */
 	uint8_t last_op;   /* the IR instruction before that: its opcode */
-	uint32_t last_ops; /* and both operands */
+	uint8_t ffid;	   /* of the built-in when proto is 0 */
+	uint32_t last_ops; /* both operands of the one before */
 	uint32_t pos;	   /* the instruction's place in its prototype */
+	uint16_t depth;	   /* frames above the one that was entered */
 	uintptr_t proto;   /* 0: the header of a built-in or C function */
 };
 
 struct vm_trace_log {
 	struct vm_trace_step *steps;
 	uint32_t count, room;
-	uintptr_t startpt, startpc; /* where the trace starts */
-	uintptr_t parent;	    /* the trace it left, 0 none */
-	uint32_t exit;		    /* by this exit */
-	bool begun;		    /* its start was heard of */
-	bool complete;		    /* and its end */
+	uintptr_t startpt, startpc;  /* where the trace starts */
+	uintptr_t parent;	     /* the trace it left, 0 none */
+	uint32_t exit;		     /* by this exit */
+	bool begun;		     /* its start was heard of */
+	bool complete;		     /* and its end */
+	bool stepped;		     /* the first step has come */
+	struct vm_inlined inherited; /* the first step's callers, side traces */
+};
+
+/* What the recorder has come to. */
+struct vm_trace_at {
+	uintptr_t proto; /* 0: a built-in's header */
+	uint32_t pos;
+	uint16_t depth;
+	uint8_t ffid;
 };
 
 struct vm_trace_logs {
@@ -46,12 +62,12 @@ struct vm_trace_logs {
 void vm_trace_logs_free(struct vm_trace_logs *logs);
 
 /*
- * The recorder of this global_State is about to record the pos-th instruction
- * of proto (0: a built-in's header) into the trace of that number.
+ * The recorder of this global_State is about to record an instruction into
+ * the trace of that number.
  */
 void vm_trace_logs_record(struct vm_trace_logs *logs, const struct vm_layout *y,
-			  uintptr_t global, uint32_t number, uintptr_t proto,
-			  uint32_t pos);
+			  uintptr_t global, uint32_t number,
+			  const struct vm_trace_at *at);
 
 /* A recording into that number begins, or was given up. */
 void vm_trace_logs_start(struct vm_trace_logs *logs, uint32_t number);

@@ -19,18 +19,18 @@
 /* Of vm_trace.c, which needs a VM. */
 bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 		    uintptr_t trace, uint32_t number, uintptr_t return_address,
-		    uintptr_t *proto, uint32_t *line)
+		    struct vm_trace_line *found)
 {
 	(void)t, (void)y, (void)trace, (void)number, (void)return_address;
-	(void)proto, (void)line;
+	(void)found;
 	return false;
 }
 
 bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
-			 uintptr_t *proto, uint32_t *line)
+			 struct vm_trace_line *found)
 {
-	return vm_traces_line(t, y, trace, number, snapshot, proto, line);
+	return vm_traces_line(t, y, trace, number, snapshot, found);
 }
 
 struct item {
