@@ -565,7 +565,7 @@ static enum callsites_result define_callsite(struct callsites *c,
 		index = intern_path(c, n, s, &frame, &new, limit);
 	if (index == MODEL_NO_CALLSITE)
 		return CALLSITES_NO_MEMORY;
-	if (new.depth > CALLSITES_DEPTH)
+	if (new.depth > LJM_DEPTH_MAX)
 		return CALLSITES_DEEP;
 	if (index == CALLSITES_FULL)
 		index = CALLSITES_FURTHER;

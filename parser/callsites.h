@@ -82,11 +82,8 @@ struct callsites {
 enum callsites_result {
 	CALLSITES_OK,
 	CALLSITES_NO_MEMORY,
-	CALLSITES_DEEP, /* a path of more than CALLSITES_DEPTH frames */
+	CALLSITES_DEEP, /* a path of more than LJM_DEPTH_MAX frames */
 };
-
-/* The recorder's deepest path, and a gap. */
-#define CALLSITES_DEPTH (LJM_DEPTH_MAX + 1)
 
 /* Zeroed memory is an empty table. Back to that. */
 void callsites_clear(struct callsites *c);

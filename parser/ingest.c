@@ -269,13 +269,15 @@ static bool warn_of_conflicts(const struct model *m, char *out)
 static bool warn_of_further_sites(const struct model *m, char *out)
 {
 	const uint64_t events = model_totals(m)->further_events;
+	const size_t count = model_callsite_count(m);
 
 	if (events == 0)
 		return false;
 	snprintf(out, INGEST_WARNING_SIZE,
-		 "more than %zu sites: %" PRIu64
+		 "more than %zu %s: %" PRIu64
 		 " events of further ones are told as (further sites)",
-		 model_site_count(m) - 1, events);
+		 count - 1,
+		 model_site_count(m) == count ? "sites" : "callsites", events);
 	return true;
 }
 

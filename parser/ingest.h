@@ -54,7 +54,7 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 enum ingest_result ingest_more(struct ingest *in, struct source *source);
 
 /* What is wrong with a stream, for those who take it themselves. */
-#define INGEST_TOO_DEEP "corrupt: a callsite of more than 1025 frames"
+#define INGEST_TOO_DEEP "corrupt: a callsite of more than 1024 frames"
 #define INGEST_TOO_LATE                                                        \
 	"corrupt: the clocks add up to more than 2^60 microseconds"
 

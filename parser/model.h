@@ -204,7 +204,7 @@ enum model_result {
 	MODEL_NO_MEMORY,
 	MODEL_OVERFLOW, /* the sum of all sizes passed 2^60: corrupt */
 	MODEL_STOPPED,	/* the callback said so */
-	MODEL_TOO_DEEP, /* a path of more than 1025 frames: corrupt */
+	MODEL_TOO_DEEP, /* a path of over 1024 frames: corrupt */
 	MODEL_TOO_LATE, /* the clocks add up to more than 2^60: corrupt */
 };
 
@@ -214,7 +214,9 @@ enum model_result {
  * sites):0". Deaths of further overrides count at the sites that they concern,
  * whose figures stay exact, but are in no override. A site takes up to 180
  * bytes, an override 100, growth included: 570 MiB when both are full, where
- * real programs have some thousands.
+ * real programs have some thousands. In a model with callsites both limits are
+ * those of callsites: each takes 140 bytes more, their overrides 100 more, and
+ * what a stream defines some 30 bytes for each definition as long as it lasts.
  */
 #define MODEL_SITES	(1u << 20)
 #define MODEL_OVERRIDES (1u << 22)

@@ -68,13 +68,13 @@ of_compact() {
   {
     printf '%s\n' 'ljs 3' 'ljm 131' 'start 1 2 0 ""' 'string "@a"' \
       'proto 1 1 0' 'frame lua 1:1' 'callsite 0 1' 'alloc @1 0x10 8'
-    seq -f 'callsite %.0f 1' 1025
+    seq -f 'callsite %.0f 1' 1024
   } | "$ENCODE" > deep
   end=$(($(wc -c < deep) - 4))
   for what in --leak-only --dump "-q leaks" --summary; do
     [ "$what" != --summary ] || what="-o db --summary"
     # shellcheck disable=SC2086 # several words
-    fails 3 "deep: offset $end: corrupt: a callsite of more than 1025 frames" \
+    fails 3 "deep: offset $end: corrupt: a callsite of more than 1024 frames" \
       deep $what
   done
   printf '%s\n' 'ljs 3' 'ljm 131' 'start 1 2 0 ""' \

@@ -179,14 +179,14 @@ static void test_depth(void **state)
 	(void)state;
 
 	ljm_printf(&text, START "frame lua 1:12\ncallsite 0 1\n");
-	for (unsigned i = 1; i <= LJM_DEPTH_MAX; i++)
+	for (unsigned i = 1; i < LJM_DEPTH_MAX; i++)
 		ljm_printf(&text, "callsite %u 1\n", i);
 	ljm_put_byte(&text, '\0');
 	m = feed_all((const char *)text.data);
-	assert_int_equal(callsite(m, LJM_DEPTH_MAX).depth, LJM_DEPTH_MAX + 1);
+	assert_int_equal(callsite(m, LJM_DEPTH_MAX - 1).depth, LJM_DEPTH_MAX);
 	text.size--;
 	ljm_printf(&text, "callsite %u 1\nalloc @1 0x10 8\n",
-		   LJM_DEPTH_MAX + 1);
+		   LJM_DEPTH_MAX);
 	ljm_put_byte(&text, '\0');
 	assert_int_equal(feed(m, (const char *)text.data), MODEL_TOO_DEEP);
 	assert_int_equal(model_end_stream(m), MODEL_OK);

@@ -163,6 +163,120 @@ static void test_every_allocation(void **state)
 	free(names);
 }
 
+/* ---- the compact stream */
+
+#define COMPACT 6000
+
+/* Definitions among events; what is defined is counted by its type. */
+static void make_compact(struct decode_event *events, char (*names)[16])
+{
+	uint64_t count[LJM_RECORD_LOST + 1] = {0};
+	uint64_t seed = 2;
+
+	for (uint64_t i = 0; i < COMPACT; i++) {
+		static const uint8_t types[] = {
+			LJM_RECORD_STRING,   LJM_RECORD_PROTO,
+			LJM_RECORD_FUNCTION, LJM_RECORD_FRAME,
+			LJM_RECORD_CALLSITE, LJM_RECORD_CLOCK,
+			LJM_RECORD_MARK,     LJM_RECORD_COLLECTION};
+		struct decode_event *const e = &events[i];
+		const uint64_t dice = next_random(&seed);
+
+		if (i == 0 || i % 16 >= 8) {
+			*e = (struct decode_event){
+				.kind = DECODE_RECORD,
+				.source = i == 0 ? LJM_RECORD_START
+						 : types[i % 8]};
+			e->address = 1;
+			e->start_address = 1;
+			if (e->source <= LJM_RECORD_STRING) {
+				e->name = names[i];
+				e->name_size = 8;
+				memcpy(names[i], &dice, 8);
+			}
+			if (e->source == LJM_RECORD_PROTO)
+				e->address =
+					1 + dice % count[LJM_RECORD_STRING];
+			if (e->source == LJM_RECORD_FRAME) {
+				e->address = i % 32 < 16 ? LJM_FRAME_LUA
+							 : LJM_FRAME_C;
+				e->start_address =
+					1 + dice % count[LJM_RECORD_FUNCTION];
+				e->line = i % 32 < 16 ? i : 0;
+			}
+			if (e->source == LJM_RECORD_CALLSITE) {
+				e->address = count[e->source] / 2;
+				e->start_address =
+					1 + dice % count[LJM_RECORD_FRAME];
+			}
+			count[e->source]++;
+			continue;
+		}
+		*e = (struct decode_event){.kind = LJM_KIND_ALLOC,
+					   .source = DECODE_CALLSITE};
+		if (i < 16) {
+			*e = (struct decode_event){.kind = LJM_KIND_ALLOC,
+						   .source =
+							   LJM_SOURCE_INTERNAL};
+		} else {
+			e->kind = (uint8_t)(1 + i % 3);
+			e->address = 1 + dice % count[LJM_RECORD_CALLSITE];
+		}
+		if (e->kind != LJM_KIND_ALLOC)
+			e->old_address = 16 * (dice % (i + 1) + 1);
+		if (e->kind != LJM_KIND_FREE) {
+			e->new_address = 16 * (i + 1);
+			e->new_size = 8;
+		}
+	}
+}
+
+/* Both sorts of stream with so many allocations; true when that was enough. */
+static bool run_both(const struct decode_event *events,
+		     const struct decode_event *compact, uint64_t allocations)
+{
+	enum model_result result, ended = MODEL_OK;
+	struct model *const m = model_new(NULL, NULL);
+	size_t taken;
+
+	assert_non_null(m);
+	left = allocations;
+	refused = 0;
+	result = model_feed(m, events, 400, &taken);
+	if (result == MODEL_OK)
+		result = model_end_stream(m);
+	if (result == MODEL_OK)
+		result = model_feed(m, compact, COMPACT, &taken);
+	if (result == MODEL_OK)
+		ended = model_end_stream(m);
+	assert_int_equal(result == MODEL_OK && ended == MODEL_OK, refused == 0);
+	left = UINT64_MAX;
+	check_law(m);
+	model_free(m);
+	return refused == 0;
+}
+
+static void test_compact(void **state)
+{
+	struct decode_event *const events = calloc(EVENTS, sizeof(*events));
+	struct decode_event *const compact = calloc(COMPACT, sizeof(*compact));
+	char(*const names)[16] = calloc(EVENTS + COMPACT, sizeof(*names));
+	uint64_t allocations = 0;
+	(void)state;
+
+	assert_non_null(events);
+	assert_non_null(compact);
+	assert_non_null(names);
+	make_events(events, names);
+	make_compact(compact, names + EVENTS);
+	while (!run_both(events, compact, allocations))
+		allocations++;
+	assert_in_range(allocations, 60, 100000);
+	free(events);
+	free(compact);
+	free(names);
+}
+
 static void test_stored_profiles(void **state)
 {
 	const struct model_site site = {.kind = MODEL_SITE_LUA,
@@ -191,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation),
+		cmocka_unit_test(test_compact),
 		cmocka_unit_test(test_stored_profiles),
 	};
 
