@@ -22,6 +22,7 @@
 #include "decode.h"
 #include "model.h"
 #include "names.h"
+#include "numbered.h"
 #include "site.h"
 
 /* A path: its innermost frame, and the path that called it. */
@@ -44,16 +45,6 @@ struct frame {
 	uint8_t what;
 };
 
-/* Things numbered from 1, of one size. */
-struct numbered {
-	void *list;
-	uint32_t count, cap;
-};
-
-/* Copies a thing of that size to the end. False without memory. */
-bool numbered_add(struct numbered *a, const void *thing, size_t size);
-void numbered_clear(struct numbered *a);
-
 struct callsites {
 	bool listed; /* else callsite i is site i */
 
@@ -73,7 +64,7 @@ struct callsites {
 
 	/* What the numbers of the stream mean. */
 	struct numbered strings;   /* uint32_t, numbers of names */
-	struct numbered protos;	   /* see callsites.c */
+	struct numbered protos;	   /* see callsites_define.c */
 	struct numbered functions; /* the same */
 	struct numbered framed;	   /* the same */
 	struct numbered numbers;   /* uint32_t, see callsites_find() */
