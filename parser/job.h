@@ -107,6 +107,12 @@ enum memparse_status job_load_streams(const struct options *options,
 				      struct job_input *in, int count,
 				      bool blocks, struct store **store);
 
+/* Do filters or limits need the rows of single blocks? */
+static inline bool job_parts_need_blocks(const struct options *options)
+{
+	return filter_is_any(&options->filter) || options->limits.growing;
+}
+
 /* Filters a profile as the options say; name is what messages call it. */
 enum memparse_status job_filter(const struct options *options, sqlite3 *db,
 				const char *name, int64_t profile);
@@ -114,6 +120,17 @@ enum memparse_status job_filter(const struct options *options, sqlite3 *db,
 /* Exports a profile as the options say. */
 enum memparse_status job_export(const struct options *options, sqlite3 *db,
 				const char *name, int64_t profile);
+
+/*
+ * The limits, with any of the jobs: before it, for each profile that is
+ * reported, as filtered, and after it with its status. Without limits they do
+ * nothing. Closing says what is exceeded if the status is DONE or CONTENT.
+ */
+enum memparse_status job_gate_open(struct options *options);
+enum memparse_status job_gate_add(const struct options *options, sqlite3 *db,
+				  const char *name, int64_t profile);
+enum memparse_status job_gate_close(struct options *options,
+				    enum memparse_status status);
 
 /* Says that there is no memory. */
 enum memparse_status job_no_memory(void);

@@ -150,9 +150,10 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  const char *name, const char *sql,
 				  int64_t profile)
 {
-	const enum memparse_status status =
-		job_filter(options, db, name, profile);
+	enum memparse_status status = job_filter(options, db, name, profile);
 
+	if (status == MEMPARSE_DONE)
+		status = job_gate_add(options, db, name, profile);
 	if (status != MEMPARSE_DONE)
 		return status;
 	return sql != NULL ? print_rows(options, db, sql, profile)
@@ -332,7 +333,7 @@ static enum memparse_status query_streams(const struct options *options,
 	status = job_check_query(options, sql, &needs_blocks);
 	if (status != MEMPARSE_DONE)
 		return status;
-	needs_blocks = needs_blocks || filter_is_any(&options->filter) ||
+	needs_blocks = needs_blocks || job_parts_need_blocks(options) ||
 		       has_phases(options, in);
 	status = job_load_streams(options, in, options->operand_count,
 				  needs_blocks, &store);

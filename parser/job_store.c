@@ -243,7 +243,7 @@ static enum memparse_status report_stored(const struct options *options,
 		status = job_worse(status,
 				   job_read_database(options, options->output,
 						     id, true, model));
-	if (counts(status))
+	if (counts(status) && (options->leak_only || options->has_format))
 		status = job_worse(status, job_print_text(options, model));
 	model_free(model);
 	return status;
@@ -298,7 +298,8 @@ enum memparse_status job_store(const struct options *options)
 	store_close(store);
 	job_release_signals();
 	if (counts(status) && (sql != NULL || options->export_path != NULL ||
-			       options->leak_only || options->has_format))
+			       options->leak_only || options->has_format ||
+			       options->gate != NULL))
 		status = job_worse(status,
 				   report_stored(options, sql, first, last));
 	free(sql);

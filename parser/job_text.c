@@ -23,21 +23,27 @@ enum memparse_status job_print_text(const struct options *options,
 
 /* ---- stored profiles */
 
-/* The same of a stream, by way of a database; how it ended is in->ended. */
-static enum memparse_status read_filtered(const struct options *options,
-					  struct job_input *in,
-					  struct model *model)
+/*
+ * The same of a stream, by way of a database, which filters and limits need;
+ * how it ended is in->ended.
+ */
+static enum memparse_status read_stored(const struct options *options,
+					struct job_input *in,
+					struct model *model)
 {
 	struct store_reader r = {0};
 	struct store *store;
 	enum memparse_status status;
 	int64_t first, last;
 
-	status = job_load_streams(options, in, 1, true, &store);
+	status = job_load_streams(options, in, 1,
+				  job_parts_need_blocks(options), &store);
 	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT) {
 		store_profiles(store, &first, &last);
 		r.db = store_database(store);
 		status = job_filter(options, r.db, in->path, last);
+		if (status == MEMPARSE_DONE)
+			status = job_gate_add(options, r.db, in->path, last);
 		if (status == MEMPARSE_DONE &&
 		    !store_read_profile(&r, last, model))
 			status = job_fail_reader(&r, in->path, STORE_FAILED);
@@ -60,6 +66,8 @@ enum memparse_status job_read_database(const struct options *options,
 		result = store_read_choose(&r, &profile, &summary);
 	if (result == STORE_OK) {
 		status = job_filter(options, r.db, path, profile);
+		if (status == MEMPARSE_DONE)
+			status = job_gate_add(options, r.db, path, profile);
 		if (status != MEMPARSE_DONE) {
 			store_read_close(&r);
 			return status;
@@ -122,8 +130,9 @@ static void read_one(const struct options *options, int operand,
 		if (in.is_database)
 			status = job_read_database(
 				options, path, options->profile, false, model);
-		else if (filter_is_any(&options->filter))
-			status = read_filtered(options, &in, model);
+		else if (filter_is_any(&options->filter) ||
+			 options->gate != NULL)
+			status = read_stored(options, &in, model);
 		else
 			status = job_input_read(&in, model, NULL);
 		reading->any = reading->any || status == MEMPARSE_DONE ||

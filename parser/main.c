@@ -28,15 +28,18 @@
  *	dump.c		events -> lines; dump_compact.c records
  *	to_v3.c		any stream -> one of version 3
  *	filter.c	a database -> the same as if less had been recorded
+ *	gate.c		a database -> does it hold more than it may?
+ *			suppressions.c what is known already
  *	export.c	a database -> files for other tools: export_tree.c
  *			reads it, export_pprof.c and others write
  *
  * And the program around them:
  *
  *	options.c	the command line, and the help; options_history.c
- *			what of it is about many profiles
+ *			what of it is about many profiles; options_gate.c
+ *			limits
  *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
- *			job_to_v3.c: one job each
+ *			job_to_v3.c: one job each; job_gate.c with any
  *	message.c	standard error
  *	main.c		picks the job, looks after standard output
  *
@@ -119,7 +122,10 @@ int main(int argc, char **argv)
 		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	switch (options_read(&options, argc, argv)) {
 	case OPTIONS_RUN:
-		status = work(&options);
+		status = job_gate_open(&options);
+		if (status == MEMPARSE_DONE)
+			status = work(&options);
+		status = job_gate_close(&options, status);
 		break;
 	case OPTIONS_DONE:
 		break;

@@ -3,7 +3,6 @@
  */
 #include "options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #include "memparse.h"
 #include "message.h"
+#include "options_gate.h"
 
 enum {
 	OPTION_LEAK_ONLY = 256,
@@ -33,6 +33,10 @@ enum {
 	OPTION_LIST,
 	OPTION_DROP,
 	OPTION_KEEP,
+	OPTION_MAX_LEAK,
+	OPTION_MAX_LEAK_AT,
+	OPTION_SUPPRESSIONS,
+	OPTION_FAIL_ON,
 	OPTION_VERSION,
 	OPERAND = 1, /* getopt_long()'s word for it */
 };
@@ -54,6 +58,9 @@ static const struct option long_options[] = {
 	{"export", required_argument, NULL, OPTION_EXPORT},
 	{"metric", required_argument, NULL, OPTION_METRIC},
 	{"to-v3", required_argument, NULL, OPTION_TO_V3},
+	{"max-leak", required_argument, NULL, OPTION_MAX_LEAK},
+	{"max-leak-at", required_argument, NULL, OPTION_MAX_LEAK_AT},
+	{"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"label", required_argument, NULL, OPTION_LABEL},
 	{"one-profile", no_argument, NULL, OPTION_ONE_PROFILE},
@@ -123,6 +130,20 @@ static const char help_head[] =
 	"      --from=MARK        as if recording had begun at this mark of "
 	"the program\n"
 	"      --to=MARK          as if it had ended at this one\n"
+	"\n"
+	"What must not be, with any report (status 1, and why):\n"
+	"      --max-leak=SIZE    more than SIZE alive at the end, over all "
+	"lines\n"
+	"      --max-leak-at=PATTERN=SIZE  more than SIZE at a line whose "
+	"name matches\n"
+	"                         the shell pattern; may be repeated\n"
+	"      --suppressions=FILE  leaks that are known: lines leak:PATTERN, "
+	"where *\n"
+	"                         is any text, ^ the begin, $ the end; PATTERN "
+	"may be\n"
+	"                         anywhere in the name of the line, or of a "
+	"frame of\n"
+	"                         its stack; # begins a remark\n"
 	"\n"
 	"What to leave for other tools:\n"
 	"      --export=FORMAT:FILE  instead of a report; - is standard "
@@ -280,24 +301,8 @@ static bool read_profile(struct options *o, const char *value)
 
 static bool read_memory(struct options *o, const char *value)
 {
-	static const char units[] = "KMG";
-	const char *unit;
-	uint64_t bytes = 0;
-	unsigned shift = 0;
-	char *end = NULL;
-
-	errno = 0;
-	if (isdigit((unsigned char)*value))
-		bytes = strtoull(value, &end, 10);
-	if (end != NULL && *end != '\0' && (unit = strchr(units, *end))) {
-		shift = 10 * (unsigned)(unit - units + 1);
-		end++;
-	}
-	if (end != NULL && *end == '\0' && errno == 0 &&
-	    bytes <= UINT64_MAX >> shift && bytes << shift >= MEMORY_MIN) {
-		o->memory = bytes << shift;
+	if (options_size(value, &o->memory) && o->memory >= MEMORY_MIN)
 		return true;
-	}
 	message(NULL,
 		"--memory wants a size from 1M on, such as 512M or 2G, "
 		"not '%s'",
@@ -473,7 +478,8 @@ static bool check(const struct options *o)
 		return wrong("a query reports on one profile: store the "
 			     "streams first, then ask the database");
 	return options_check_history(o) && check_export(o) &&
-	       check_parts(o, reports) && check_operands(o);
+	       check_parts(o, reports) && options_gate_check(o) &&
+	       check_operands(o);
 }
 
 /* ---- reading */
@@ -510,7 +516,7 @@ static void wrong_option(int option, const char *word)
 		message(NULL, "invalid option -- '%c'", optopt);
 }
 
-static bool read_option(struct options *o, int option, const char *value)
+static bool read_option(struct options *o, int option, char *value)
 {
 	switch (option) {
 	case OPERAND:
@@ -554,6 +560,14 @@ static bool read_option(struct options *o, int option, const char *value)
 		return read_export(o, value);
 	case OPTION_METRIC:
 		return read_metric(o, value);
+	case OPTION_MAX_LEAK:
+		return options_max_leak(o, value);
+	case OPTION_MAX_LEAK_AT:
+		return options_max_leak_at(o, value);
+	case OPTION_SUPPRESSIONS:
+		return options_suppressions(o, value);
+	case OPTION_FAIL_ON:
+		return options_fail_on(o, value);
 	case 'o':
 		return read_once(&o->output, "--output", value);
 	case 'q':
@@ -573,7 +587,9 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 	o->operands = calloc((size_t)argc + 1, sizeof(*o->operands));
 	o->params = calloc((size_t)argc + 1, sizeof(*o->params));
 	o->labels = calloc((size_t)argc + 1, sizeof(*o->labels));
-	if (o->operands == NULL || o->params == NULL || o->labels == NULL)
+	o->limits.at = calloc((size_t)argc + 1, sizeof(*o->limits.at));
+	if (o->operands == NULL || o->params == NULL || o->labels == NULL ||
+	    o->limits.at == NULL)
 		return OPTIONS_NO_MEMORY;
 	/*
 	 * The dash: operands come in their turn, whatever the environment.
@@ -614,5 +630,6 @@ void options_clear(struct options *o)
 	free(o->operands);
 	free(o->params);
 	free(o->labels);
+	gate_limits_clear(&o->limits);
 	o->operands = o->params = o->labels = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "export.h"
 #include "filter.h"
+#include "gate.h"
 #include "report.h"
 
 /* Borrows the strings of argv. */
@@ -39,6 +40,9 @@ struct options {
 	enum export_format export_format;
 	enum export_metric metric;
 	bool has_metric; /* --metric was given */
+	struct gate_limits limits;
+	/* What judges by the limits, if there are any: see job_gate_open(). */
+	struct gate *gate;
 };
 
 /* In options_history.c: the values of --label and --keep. */

@@ -152,6 +152,11 @@ each_added() {
   each malloc ../db
   each malloc ../db -q leaks
 }
+@test "memory: limits" {
+  printf 'leak:buffer\nleak:nowhere\n' > ../known
+  each malloc --max-leak=1M --max-leak-at='*=1M' --suppressions=../known app \
+    --leak-only
+}
 @test "memory: a compressed stream" {
   zstd -q app -o ../app.zst
   each malloc --leak-only ../app.zst
