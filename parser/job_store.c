@@ -203,8 +203,8 @@ static enum memparse_status store_group(const struct options *options,
 }
 
 /*
- * Stores all operands or, for a status that does not count, none. *known is
- * the last profile that was there already.
+ * Stores all operands or, for a status that does not count, none. known[i] is
+ * the profile of operand i if it was there already, else 0.
  */
 static enum memparse_status store_all(const struct options *options,
 				      struct store *store, int64_t *known)
@@ -216,7 +216,7 @@ static enum memparse_status store_all(const struct options *options,
 	for (int i = 0; i < options->operand_count && counts(status); i += size)
 		status = job_worse(status,
 				   store_group(options, &options->operands[i],
-					       size, store, known));
+					       size, store, &known[i]));
 	if (counts(status) && !job_keep_on())
 		status = MEMPARSE_SYSTEM;
 	store_profiles(store, &first, &last);
@@ -226,20 +226,39 @@ static enum memparse_status store_all(const struct options *options,
 	return status;
 }
 
-/* Prints what was asked for, of the profiles from first to last. */
+/* Was the profile known before this operand? It counts once. */
+static bool is_again(const int64_t *known, int operand)
+{
+	for (int i = 0; i < operand; i++)
+		if (known[i] == known[operand])
+			return true;
+	return false;
+}
+
+/*
+ * Prints what was asked for, of the profiles that were there already and the
+ * new ones from first to last.
+ */
 static enum memparse_status report_stored(const struct options *options,
-					  const char *sql, int64_t first,
-					  int64_t last)
+					  const char *sql, int64_t *known,
+					  int64_t first, int64_t last)
 {
 	enum memparse_status status = MEMPARSE_DONE;
 	struct model *model;
 
 	if (sql != NULL || options->export_path != NULL)
-		return job_query_database(options, options->output, sql, last);
+		return job_query_database(options, options->output, sql,
+					  last != 0 ? last : known[0]);
 	model = model_new(NULL, NULL);
 	if (model == NULL)
 		return job_no_memory();
-	for (int64_t id = first; id <= last && counts(status); id++)
+	for (int i = 0; i < options->operand_count && counts(status); i++)
+		if (known[i] != 0 && !is_again(known, i))
+			status = job_worse(
+				status,
+				job_read_database(options, options->output,
+						  known[i], true, model));
+	for (int64_t id = first; id != 0 && id <= last && counts(status); id++)
 		status = job_worse(status,
 				   job_read_database(options, options->output,
 						     id, true, model));
@@ -277,31 +296,34 @@ enum memparse_status job_store(const struct options *options)
 	struct store *store = NULL;
 	enum memparse_status status;
 	enum store_result result;
-	int64_t first = 0, last = 0, known = 0;
+	int64_t first = 0, last = 0, *known;
 	char *sql;
 
 	status = prepare_query(options, &sql);
+	known = calloc((size_t)options->operand_count, sizeof(*known));
+	if (status == MEMPARSE_DONE && known == NULL)
+		status = job_no_memory();
 	if (status != MEMPARSE_DONE) {
+		free(known);
 		free(sql);
 		return status;
 	}
 	job_catch_signals();
 	result = store_open(&store, options->output, options->summary);
 	if (result == STORE_OK)
-		status = store_all(options, store, &known);
+		status = store_all(options, store, known);
 	else
 		status = fail_store(options, store, result);
 	if (store != NULL && counts(status))
 		store_profiles(store, &first, &last);
-	if (first == 0)
-		first = last = known;
 	store_close(store);
 	job_release_signals();
 	if (counts(status) && (sql != NULL || options->export_path != NULL ||
 			       options->leak_only || options->has_format ||
 			       options->gate != NULL))
-		status = job_worse(status,
-				   report_stored(options, sql, first, last));
+		status = job_worse(status, report_stored(options, sql, known,
+							 first, last));
+	free(known);
 	free(sql);
 	return status;
 }

@@ -78,14 +78,16 @@ says() {
     rm -f new
     judged 1 $how --max-leak-at='@app.lua:5=1'
     [ "$output" = "$(cat wanted)" ] || wrong "$how" "$output"
+    stderr=$(grep -v 'is profile 1 already' <<< "$stderr")
     [[ "$stderr" == "memparse: "*": limit exceeded: @app.lua:5 holds 121B, more than 1B" ]] ||
       wrong "$how" "$stderr"
     rm -f new
     judged 0 $how --max-leak-at='@app.lua:5=121'
-    [ "$output" = "$(cat wanted)" ] && [ -z "$stderr" ] || wrong "$how" "$stderr"
+    [ "$output" = "$(cat wanted)" ] &&
+      ! grep -v 'is profile 1 already' <<< "$stderr" | grep . || wrong "$how" "$stderr"
   done
-  # Stored once for each call, whatever was exceeded.
-  sql more "SELECT count(*) FROM profile" 9
+  # Stored, whatever was exceeded.
+  sql more "SELECT count(*) FROM profile" 1
 }
 
 @test "several files are judged over all" {
@@ -93,8 +95,17 @@ says() {
   judged 1 app app db --max-leak-at='@app.lua:5=362'
   says "limit exceeded: @app.lua:5 holds 363B, more than 362B"
   works app app db --max-leak-at='@app.lua:5=363'
-  judged 1 app app -o new --max-leak-at='@app.lua:5=241'
-  says "limit exceeded: @app.lua:5 holds 242B, more than 241B"
+  sed 's/0x300 41/0x300 42/' "$SOURCE/tests/cli/streams/app.ljm" > text
+  "$ENCODE" text > other
+  # Those that are stored already count, too: a build may be judged again.
+  for time in first second; do
+    judged 1 app other -o new --max-leak-at='@app.lua:5=242'
+    [[ "$stderr" == *"limit exceeded: @app.lua:5 holds 243B, more than 242B" ]] ||
+      wrong "$time" "$stderr"
+  done
+  judged 1 app app -o new --max-leak-at='@app.lua:5=120'
+  [[ "$stderr" == *"limit exceeded: @app.lua:5 holds 121B, more than 120B" ]] ||
+    wrong "$stderr"
 }
 
 @test "a cut stream has its status, and the verdict" {
