@@ -165,7 +165,8 @@ between() {
     between "$from" "$to"
     # shellcheck disable=SC2086 # words
     for report in "" --leak-only "-q top_allocators" "-q churn" \
-      "-q growth_by_line" "-q flat_cumulative" "-q temporary" "-q lifetimes"; do
+      "-q growth_by_line" "-q flat_cumulative" "-q temporary" "-q lifetimes" \
+      "-q peak" "-q realloc_chains" "-q callers_of"; do
       [ "$(memparse window $report 2> /dev/null)" = \
         "$(memparse db $report $options)" ] ||
         diff <(memparse window $report) <(memparse db $report $options)
