@@ -107,7 +107,7 @@ converts() {
   memparse compact --to-v3=new.zst
   zstd -dc new.zst | cmp - new
   memparse --to-v3=- - < compact | cmp - new
-  [ "$(ls)" = "$(printf '%s\n' app compact cut hostile new new.zst)" ]
+  ! ls -d ./*.partial
 }
 
 @test "--to-v3 of a stream that is cut is closed" {

@@ -40,7 +40,7 @@ look() {
   left=
   for file in *; do
     case $file in
-    app | cut | hostile) ;;
+    app | app2 | cut | hostile) ;;
     *) left+=" $file" ;;
     esac
   done

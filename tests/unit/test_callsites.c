@@ -185,8 +185,7 @@ static void test_depth(void **state)
 	m = feed_all((const char *)text.data);
 	assert_int_equal(callsite(m, LJM_DEPTH_MAX - 1).depth, LJM_DEPTH_MAX);
 	text.size--;
-	ljm_printf(&text, "callsite %u 1\nalloc @1 0x10 8\n",
-		   LJM_DEPTH_MAX);
+	ljm_printf(&text, "callsite %u 1\nalloc @1 0x10 8\n", LJM_DEPTH_MAX);
 	ljm_put_byte(&text, '\0');
 	assert_int_equal(feed(m, (const char *)text.data), MODEL_TOO_DEEP);
 	assert_int_equal(model_end_stream(m), MODEL_OK);
