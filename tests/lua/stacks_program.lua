@@ -9,6 +9,7 @@
 -- resumed a coroutine: that is kept here.
 local stream, expected, depth = arg[1], arg[2], tonumber(arg[3])
 local ffi, memprof = require "ffi", require "ljmemprof"
+ffi.cdef "void qsort(void *, size_t, size_t, int (*)(const int *, const int *));"
 local new, sort, gsub = ffi.new, table.sort, string.gsub
 local out, size, times, names = {}, 20011, {}, {}
 for _, lib in ipairs{"_G", "string", "table", "coroutine", "ffi", "debug"} do
@@ -206,6 +207,16 @@ function programs.callbacks()
   local function iterate() return function(_, n) make() return n end, 0, nil end
   for _ in iterate() do break end
   assert(loadstring("local make = ... make()", "=loaded"))(make)
+end
+
+-- A C function that FFI calls, and that calls back.
+function programs.ffi_callbacks()
+  local two = ffi.new("int[2]", {2, 1})
+  local function compare(a, b) make() return a[0] - b[0] end
+  local function by_c() ffi.C.qsort(two, 2, 4, compare) return two end
+  jit.off(by_c)
+  local result = by_c()
+  return result
 end
 
 function programs.inlined()
