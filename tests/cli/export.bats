@@ -125,7 +125,8 @@ METRICS
   works db --export=collapsed:- --focus=walk
   [ "${#lines[@]}" -eq 3 ] || wrong "$output"
   works stacks --export=collapsed:- --from=loaded --to=served
-  [ "$output" = "@app.lua:51;handle (@app.lua:41);push (@app.lua:31) 128" ] ||
+  [ "$output" = "@app.lua:51;handle (@app.lua:41);push (@app.lua:31) 248
+@app.lua:51;handle (@app.lua:41);string.rep 512" ] ||
     wrong "$output"
 }
 
@@ -189,14 +190,14 @@ METRICS
 @test "several streams are one export" {
   setup_stacks
   works stacks stacks --export=collapsed:-
-  [ "$(awk '{ n += $NF } END { print n }' <<< "$output")" = 2984 ] ||
+  [ "$(awk '{ n += $NF } END { print n }' <<< "$output")" = 3320 ] ||
     wrong "$output"
 }
 
 @test "of several streams the peak is the last one's" {
   setup_stacks
   [ "$(memparse stacks app -q peak -f csv | awk -F, '{ n += $3 } END { print n }')" = 1885 ]
-  [ "$(memparse app stacks -q peak -f csv | awk -F, '{ n += $3 } END { print n }')" = 5428 ]
+  [ "$(memparse app stacks -q peak -f csv | awk -F, '{ n += $3 } END { print n }')" = 6060 ]
 }
 
 @test "a profile without events" {

@@ -49,7 +49,7 @@ column() {
   works db -q temporary --param events=2 -f csv
   snapshot stacks_temporary_2
   works db -q alive_since --param since=loaded --param until=served -f csv
-  [ "${#lines[@]}" -eq 2 ] && [[ "$output" == *"loaded,2,@app.lua:31,2,128,"* ]] ||
+  [ "${#lines[@]}" -eq 2 ] && [[ "$output" == *"loaded,2,@app.lua:31,3,224,"* ]] ||
     wrong "$output"
   works db -q alive_since --param collections=2 -f csv
   [ "${#lines[@]}" -eq 6 ] || wrong "$output"
@@ -144,7 +144,7 @@ every() {
   works db --focus walk
   snapshot stacks_focus_walk_text
   works db -q leaks_by_stack -f csv --focus walk --ignore load
-  [ "${#lines[@]}" -eq 2 ] && [[ "$output" == *"80,1,100.0,20,20,TRACE [7]"* ]] ||
+  [ "${#lines[@]}" -eq 2 ] && [[ "$output" == *"80,1,100.0,28,28,TRACE [7]"* ]] ||
     wrong "$output"
 }
 
