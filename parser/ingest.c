@@ -254,21 +254,21 @@ static bool warn_of_garbage(const struct model *m, char *out)
 
 static bool warn_of_conflicts(const struct model *m, char *out)
 {
-	const struct model_totals *const t = model_totals(m);
+	const struct model_remarks r = model_remarks(m);
 
-	if (t->conflict_events == 0)
+	if (r.conflict_events == 0)
 		return false;
 	snprintf(out, INGEST_WARNING_SIZE,
 		 "%" PRIu64 " event%s earlier ones, first at event %" PRIu64,
-		 t->conflict_events,
-		 t->conflict_events == 1 ? " contradicts" : "s contradict",
-		 t->first_conflict_event);
+		 r.conflict_events,
+		 r.conflict_events == 1 ? " contradicts" : "s contradict",
+		 r.first_conflict_event);
 	return true;
 }
 
 static bool warn_of_further_sites(const struct model *m, char *out)
 {
-	const uint64_t events = model_totals(m)->further_events;
+	const uint64_t events = model_remarks(m).further_events;
 	const size_t count = model_callsite_count(m);
 
 	if (events == 0)
@@ -283,7 +283,7 @@ static bool warn_of_further_sites(const struct model *m, char *out)
 
 static bool warn_of_unlisted(const struct model *m, char *out)
 {
-	const uint64_t blocks = model_totals(m)->unlisted_blocks;
+	const uint64_t blocks = model_remarks(m).unlisted_blocks;
 
 	if (blocks == 0)
 		return false;
@@ -296,7 +296,7 @@ static bool warn_of_unlisted(const struct model *m, char *out)
 
 static bool warn_of_lost(const struct model *m, char *out)
 {
-	const uint64_t events = model_totals(m)->lost_events;
+	const uint64_t events = model_remarks(m).lost_events;
 
 	if (events == 0)
 		return false;

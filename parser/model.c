@@ -203,6 +203,8 @@ static inline uint32_t resolve_number(struct model *m,
 
 static void begin_stream(struct model *m)
 {
+	m->before = *model_totals(m);
+	m->shown = false;
 	m->begun = true;
 	m->event = 0;
 	moments_clear(&m->moments);

@@ -181,6 +181,12 @@ struct model_totals {
 	uint64_t further_moments; /* of the last stream */
 };
 
+/* What to be careful about in the last stream alone; as in the totals. */
+struct model_remarks {
+	uint64_t conflict_events, first_conflict_event;
+	uint64_t further_events, unlisted_blocks, lost_events;
+};
+
 /* One block's life, handed out when it ends, and at the end if alive. */
 struct model_life {
 	uint64_t address, size;
@@ -263,6 +269,7 @@ struct model_name model_site_name(const struct model *m, uint32_t index);
 size_t model_override_count(const struct model *m);
 struct model_override model_override(const struct model *m, size_t i);
 const struct model_totals *model_totals(const struct model *m);
+struct model_remarks model_remarks(const struct model *m);
 size_t model_sample_count(const struct model *m);
 const struct model_sample *model_sample(const struct model *m, size_t i);
 

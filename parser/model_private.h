@@ -53,6 +53,7 @@ struct model {
 	struct overrides site_pairs; /* if callsites are listed: sums */
 	struct model_totals totals;  /* once shown */
 	bool shown;		     /* these, and the sites' figures */
+	struct model_totals before;  /* as of the streams before the last */
 };
 
 /* The pairs of callsites as pairs of sites. False without memory. */

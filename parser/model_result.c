@@ -182,6 +182,22 @@ const struct model_totals *model_totals(const struct model *m)
 	return &m->totals;
 }
 
+struct model_remarks model_remarks(const struct model *m)
+{
+	const struct model_totals *const all = model_totals(m);
+	const struct model_totals *const before = &m->before;
+
+	return (struct model_remarks){
+		.conflict_events =
+			all->conflict_events - before->conflict_events,
+		.first_conflict_event = m->replay.first_conflict_event,
+		.further_events = all->further_events - before->further_events,
+		.unlisted_blocks =
+			all->unlisted_blocks - before->unlisted_blocks,
+		.lost_events = all->lost_events - before->lost_events,
+	};
+}
+
 size_t model_sample_count(const struct model *m)
 {
 	return m->replay.samples.count;

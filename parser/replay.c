@@ -54,6 +54,8 @@ static void note_conflict(struct replay *r, struct step *s)
 	s->conflict = true;
 	if (r->totals.conflict_events++ == 0)
 		r->totals.first_conflict_event = r->event;
+	if (r->first_conflict_event == 0)
+		r->first_conflict_event = r->event;
 }
 
 /* Makes room for the new block. False without memory. */
@@ -333,6 +335,7 @@ void replay_begin_stream(struct replay *r)
 	samples_begin(&r->samples);
 	r->totals.peak_bytes = r->totals.peak_event = 0;
 	r->totals.last_collector_free_event = 0;
+	r->first_conflict_event = 0;
 }
 
 /* The state after the event at hand. */

@@ -54,6 +54,7 @@ struct replay {
 	/* Peak, conflicts, replaced, last_collector_free_event are kept here.
 	 */
 	struct model_totals totals;
+	uint64_t first_conflict_event; /* of this stream, 0: none */
 
 	/* Of the current stream. */
 	uint64_t event; /* the number of the event at hand */

@@ -229,6 +229,23 @@ TEXT
 replaced|1"
 }
 
+@test "streams are warned of each for itself" {
+  {
+    printf 'ljs 3\nlua 0x1000 "@a" 1\nljm 3\nalloc lua 0x1000:1 0x10 9\n'
+    printf 'free int 0x10 6\nend\n'
+  } | "$ENCODE" > odd
+  printf 'ljs 3\nljm 3\nalloc int 0x10 9\nend\n' | "$ENCODE" > good
+  {
+    printf 'ljs 3\nljm 3\nalloc int 0x10 9\nfree int 0x10 9\n'
+    printf 'alloc int 0x20 9\nalloc int 0x20 9\nend\n'
+  } | "$ENCODE" > late
+  run --separate-stderr memparse odd good late
+  [ "$stderr" = \
+"memparse: odd: warning: 1 event contradicts earlier ones, first at event 2
+memparse: late: warning: 1 event contradicts earlier ones, first at event 4" ] ||
+    wrong "$stderr"
+}
+
 # slowly FILE: a stream into a pipe, with pauses in it.
 slowly() {
   head -c 40000 "$1"
