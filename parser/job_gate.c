@@ -20,7 +20,7 @@ enum memparse_status job_gate_open(struct options *options)
 	enum suppressions_result result;
 	struct gate *g;
 
-	if (!options_has_limit(options))
+	if (!options_has_limit(options) && options->document == GATE_NONE)
 		return MEMPARSE_DONE;
 	g = options->gate = calloc(1, sizeof(*g));
 	if (g == NULL)
@@ -125,14 +125,21 @@ static void say_suppressed(const struct options *options)
 	}
 }
 
-static enum memparse_status judge(const struct options *options)
+static enum memparse_status judge(const struct options *options, bool complete)
 {
+	const struct gate_run run = {
+		.subject = options->operand_count == 1 ? options->operands[0]
+						       : "several files",
+		.version = MEMPARSE_VERSION_STRING,
+		.complete = complete,
+	};
 	struct gate *const g = options->gate;
 
 	if (gate_judge(g) != GATE_OK) {
 		message(NULL, "%s", g->error);
 		return MEMPARSE_SYSTEM;
 	}
+	gate_print(stdout, g, options->document, &run);
 	/* The report first, if both go to one terminal. */
 	fflush(stdout);
 	say_suppressed(options);
@@ -150,7 +157,8 @@ enum memparse_status job_gate_close(struct options *options,
 	if (options->gate == NULL)
 		return status;
 	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT)
-		status = job_worse(status, judge(options));
+		status = job_worse(status,
+				   judge(options, status == MEMPARSE_DONE));
 	gate_clear(options->gate);
 	free(options->gate);
 	options->gate = NULL;

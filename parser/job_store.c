@@ -262,7 +262,8 @@ static enum memparse_status report_stored(const struct options *options,
 		status = job_worse(status,
 				   job_read_database(options, options->output,
 						     id, true, model));
-	if (counts(status) && (options->leak_only || options->has_format))
+	if (counts(status) && (options->leak_only || options->has_format) &&
+	    options->document == GATE_NONE)
 		status = job_worse(status, job_print_text(options, model));
 	model_free(model);
 	return status;

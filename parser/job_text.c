@@ -153,7 +153,7 @@ enum memparse_status job_text(const struct options *options)
 		return job_no_memory();
 	for (int i = 0; i < options->operand_count && !reading.broken; i++)
 		read_one(options, i, model, &reading);
-	if (reading.any && !reading.broken)
+	if (reading.any && !reading.broken && options->document == GATE_NONE)
 		reading.status = job_worse(reading.status,
 					   job_print_text(options, model));
 	model_free(model);

@@ -104,7 +104,11 @@ static const char help_head[] =
 	"  -f, --format=FORMAT    text, box, csv, json or markdown; but for "
 	"text this\n"
 	"                         means -q leaks if there is no -q; the last "
-	"-f counts\n"
+	"-f counts.\n"
+	"                         junit, sarif (2.1.0): for CI systems, the "
+	"lines that\n"
+	"                         hold memory at the end, and what limits say "
+	"of them\n"
 	"      --dump             all symbols and events, one a line, as they "
 	"come:\n"
 	"                           lua ADDRESS NAME LINE | c ADDRESS NAME\n"
@@ -269,14 +273,19 @@ static bool read_format(struct options *o, const char *value)
 	static const char *const names[] = {"text", "box", "csv", "json",
 					    "markdown"};
 
+	if (options_document(o, value))
+		return true;
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(value, names[i]) != 0)
 			continue;
+		o->document = GATE_NONE;
 		o->format = (enum report_format)i;
 		o->has_format = true;
 		return true;
 	}
-	message(NULL, "unknown format '%s': text, box, csv, json or markdown",
+	message(NULL,
+		"unknown format '%s': text, box, csv, json, markdown, junit or "
+		"sarif",
 		value);
 	return false;
 }

@@ -9,7 +9,7 @@
 
 #include "export.h"
 #include "filter.h"
-#include "gate.h"
+#include "gate_print.h"
 #include "report.h"
 
 /* Borrows the strings of argv. */
@@ -41,6 +41,7 @@ struct options {
 	enum export_metric metric;
 	bool has_metric; /* --metric was given */
 	struct gate_limits limits;
+	enum gate_format document; /* instead of a report, unless GATE_NONE */
 	/* What judges by the limits, if there are any: see job_gate_open(). */
 	struct gate *gate;
 };

@@ -82,6 +82,19 @@ bool options_suppressions(struct options *o, const char *value)
 	return true;
 }
 
+bool options_document(struct options *o, const char *value)
+{
+	if (strcmp(value, "junit") == 0)
+		o->document = GATE_JUNIT;
+	else if (strcmp(value, "sarif") == 0)
+		o->document = GATE_SARIF;
+	else
+		return false;
+	o->has_format = true;
+	o->format = REPORT_TEXT;
+	return true;
+}
+
 bool options_fail_on(struct options *o, const char *value)
 {
 	if (strcmp(value, "growing") != 0) {
@@ -106,7 +119,18 @@ bool options_gate_check(const struct options *o)
 			      "--to-v3");
 		return false;
 	}
-	if (o->limits.suppressions != NULL && !limit) {
+	if (o->document != GATE_NONE && (o->query || o->export_path)) {
+		message(NULL, "-f junit and sarif tell of the leaks: not of "
+			      "-q, nor with --export");
+		return false;
+	}
+	if (o->document != GATE_NONE && o->human_readable) {
+		message(NULL, "--human-readable goes with the default text "
+			      "only");
+		return false;
+	}
+	if (o->limits.suppressions != NULL && !limit &&
+	    o->document == GATE_NONE) {
 		message(NULL, "--suppressions goes with a limit, such as "
 			      "--max-leak=0");
 		return false;

@@ -19,6 +19,8 @@ bool options_size(const char *text, uint64_t *bytes);
 bool options_max_leak(struct options *o, const char *value);
 bool options_max_leak_at(struct options *o, char *value);
 bool options_suppressions(struct options *o, const char *value);
+/* Is the value of -f the format of a document? Then it is taken. */
+bool options_document(struct options *o, const char *value);
 bool options_fail_on(struct options *o, const char *value);
 
 /* Do they go together, and with the others? */

@@ -13,7 +13,7 @@ set -eu
 build="gcc libc6-dev make cmake pkg-config luajit libluajit-5.1-dev
   libzstd-dev libxxhash-dev libelf-dev libsqlite3-dev sqlite3 zlib1g-dev
   libprotobuf-c-dev protobuf-c-compiler"
-test="libcmocka-dev bats zstd lua5.1 valgrind"
+test="libcmocka-dev bats zstd lua5.1 valgrind libxml2-utils"
 check="clang clang-format clang-tidy"
 hosts="golang-go graphviz dpkg-dev neovim tarantool wrk curl libpcre2-8-0 libpcre3 libssl3 zlib1g"
 unpacked="nginx libnginx-mod-http-lua libnginx-mod-http-ndk lua-resty-core
