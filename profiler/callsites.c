@@ -92,15 +92,25 @@ static void add_gap(struct callsites *c, struct frames *f, enum ljm_gap why)
 	add_frame(c, f, LJM_FRAME_GAP, why, 0, 0);
 }
 
+/* What the frame of the walk that is the i-th called; 0: is there none? */
+static const char *name_at(const struct callsites *c, uint32_t i)
+{
+	if (!i || c->stack->keys[i] & VM_KEY_TAG || !c->objects[i])
+		return NULL;
+	return vm_name_called(c->y, &c->facts->names, c->objects[i],
+			      (uintptr_t)c->stack->keys[i]);
+}
+
+/* outer: the index of the caller's frame in the walk, or 0. */
 static void find_lua(struct callsites *c, uint64_t key, uintptr_t proto,
-		     struct frames *f)
+		     uint32_t outer, struct frames *f)
 {
 	struct vm_place place;
 	uint32_t line;
 	place.proto = proto;
 	place.pc = (const uint32_t *)(uintptr_t)key;
 	if (proto && vm_place_line(c->y, &place, &line)) {
-		f->block = definitions_proto(&c->d, proto);
+		f->block = definitions_proto(&c->d, proto, name_at(c, outer));
 		if (f->block)
 			add_frame(c, f, LJM_FRAME_LUA,
 				  c->d.blocks[f->block].proto, line, 0);
@@ -150,7 +160,7 @@ static void find_trace(struct callsites *c, const struct callsite_trace *t,
 	const struct vm_layout *y = c->y;
 	uintptr_t proto =
 		vm_ref(y->gc64, t->trace + (unsigned)y->trace_startpt);
-	uint32_t i = definitions_proto(&c->d, proto), line;
+	uint32_t i = definitions_proto(&c->d, proto, NULL), line;
 	if (!i)
 		return;
 	line = vm_trace_start_line(y, t->trace);
@@ -160,7 +170,7 @@ static void find_trace(struct callsites *c, const struct callsite_trace *t,
 static void add_line_on_trace(struct callsites *c, uint32_t number,
 			      uintptr_t proto, uint32_t line, struct frames *f)
 {
-	uint32_t i = definitions_proto(&c->d, proto);
+	uint32_t i = definitions_proto(&c->d, proto, NULL);
 	if (i)
 		add_frame(c, f, LJM_FRAME_LUA_TRACE, c->d.blocks[i].proto, line,
 			  number);
@@ -194,7 +204,8 @@ static void find_on_trace(struct callsites *c, const struct callsite_trace *t,
 }
 
 static void find_frames(struct callsites *c, uint64_t key, uintptr_t object,
-			const struct callsite_trace *trace, struct frames *f)
+			uint32_t outer, const struct callsite_trace *trace,
+			struct frames *f)
 {
 	f->count = f->block = 0;
 	switch (key & 3) {
@@ -208,7 +219,7 @@ static void find_frames(struct callsites *c, uint64_t key, uintptr_t object,
 		find_on_trace(c, trace, f);
 		break;
 	default:
-		find_lua(c, key, object, f);
+		find_lua(c, key, object, outer, f);
 	}
 	if (!f->count) {
 		/* Not to be kept: it may be known the next time. */
@@ -249,7 +260,8 @@ static bool keep_spot(struct callsites *c, uint64_t key, uint32_t i,
 
 /* The key's frames; out has room for SPOT_FRAMES_MAX. Their number; 0: none. */
 static uint32_t frames_of(struct callsites *c, uint64_t key, uintptr_t object,
-			  const struct callsite_trace *trace, uint32_t *out)
+			  uint32_t outer, const struct callsite_trace *trace,
+			  uint32_t *out)
 {
 	uint32_t i = pair_map_get(&c->by_key, key, 0);
 	const struct callsite_spot *s = &c->spots[i];
@@ -258,7 +270,7 @@ static uint32_t frames_of(struct callsites *c, uint64_t key, uintptr_t object,
 		memcpy(out, c->spot_frames + s->first, s->count * sizeof *out);
 		return s->count;
 	}
-	find_frames(c, key, object, trace, &f);
+	find_frames(c, key, object, outer, trace, &f);
 	memcpy(out, f.numbers, f.count * sizeof *out);
 	if (f.block && !keep_spot(c, key, i, &f))
 		return 0;
@@ -272,7 +284,7 @@ uint32_t callsites_trace_frames(struct callsites *c, uint64_t key,
 	uint32_t frames[SPOT_FRAMES_MAX];
 	if (i && c->d.blocks[c->spots[i].block].alive)
 		return c->spots[i].count;
-	return frames_of(c, key, 0, trace, frames);
+	return frames_of(c, key, 0, 0, trace, frames);
 }
 
 /* ---- paths */
@@ -342,7 +354,8 @@ uint32_t callsites_define(struct callsites *c,
 	c->before->count = 0;
 	for (i = stack->count; i--;) {
 		uint32_t parent = callsite;
-		count = frames_of(c, stack->keys[i], c->objects[i], trace,
+		count = frames_of(c, stack->keys[i], c->objects[i],
+				  i + 1 < stack->count ? i + 1 : 0, trace,
 				  frames);
 		if (!count)
 			return 0;

@@ -145,6 +145,9 @@ void definitions_forget_all(struct definitions *d)
 	pair_map_clear(&d->by_address);
 }
 
+/* Longer names of functions are cut. */
+#define FUNCTION_NAME_MAX 255
+
 /* The first line of the built-ins that are written in Lua. */
 #define NO_FIRST_LINE 0xffffffffu
 
@@ -165,19 +168,24 @@ static uint32_t chunk_string(struct definitions *d, uintptr_t proto,
 	return definitions_string(d, name, n);
 }
 
-uint32_t definitions_proto(struct definitions *d, uintptr_t proto)
+uint32_t definitions_proto(struct definitions *d, uintptr_t proto,
+			   const char *name)
 {
 	uint32_t i = definitions_block(d, proto), chunk, first_line, number;
+	uint32_t called = 0;
 	if (!i || d->blocks[i].proto)
 		return i;
 	first_line = vm_u32(proto + (unsigned)d->y->pt_firstline);
 	chunk = chunk_string(d, proto, first_line);
+	if (name)
+		called = definitions_string(d, name,
+					    strnlen(name, FUNCTION_NAME_MAX));
 	number = chunk ? define(d, LJM_RECORD_PROTO, NULL, 0, 0, 0) : 0;
 	if (!number)
 		return 0;
 	wbuf_uleb128(d->out, chunk);
 	wbuf_uleb128(d->out, first_line == NO_FIRST_LINE ? 0 : first_line);
-	wbuf_uleb128(d->out, 0);
+	wbuf_uleb128(d->out, called);
 	d->blocks[i].proto = number;
 	return i;
 }

@@ -56,8 +56,12 @@ void definitions_free(struct definitions *d);
  */
 uint32_t definitions_string(struct definitions *d, const char *text, size_t n);
 
-/* Of a live prototype: its block's index. */
-uint32_t definitions_proto(struct definitions *d, uintptr_t proto);
+/*
+ * Of a live prototype: its block's index. name is what it is called, NULL if
+ * that is not known; that of the first time counts.
+ */
+uint32_t definitions_proto(struct definitions *d, uintptr_t proto,
+			   const char *name);
 
 /* By its address alone; also watches it. */
 uint32_t definitions_block(struct definitions *d, uintptr_t address);

@@ -487,6 +487,7 @@ static bool measure_all(struct search *s)
 	s->y.state_gc = global_i32(s, PROBE_GC, s->y.g_vmstate);
 	layout_measure_exit(s);
 	layout_measure_stacks(s);
+	layout_measure_names(s);
 	if (!layout_hold_trial(s))
 		return false;
 	layout_measure_trace_lines(s);

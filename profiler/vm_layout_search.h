@@ -27,6 +27,7 @@ struct search {
 	struct vm_stack quick, stack; /* at a step of the trial */
 	uintptr_t objects[LJM_DEPTH_MAX + 1];
 	int stacks_right, stacks_wrong;
+	int names_seen, names_wrong, names_right;
 };
 
 typedef bool layout_fits_fn(const struct search *s, int offset);
@@ -61,7 +62,9 @@ void layout_measure_trace_lines(struct search *s);
  * when the trial has been held.
  */
 void layout_measure_stacks(struct search *s);
+void layout_measure_names(struct search *s);
 void layout_watch_stack(struct search *s);
+void layout_watch_names(struct search *s);
 
 /* The walker against the debug API, in every kind of frame. */
 bool layout_hold_trial(struct search *s);

@@ -106,4 +106,5 @@ void layout_watch_stack(struct search *s)
 		s->stacks_right++;
 	else
 		s->stacks_wrong++;
+	layout_watch_names(s);
 }

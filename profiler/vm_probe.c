@@ -319,6 +319,8 @@ static void add_levels(struct probe *probe, lua_State *L, int level)
 		if (probe->level_count == PROBE_LEVELS)
 			return;
 		l->function = function_at(L, level, &l->line);
+		lua_getinfo(L, "n", &ar);
+		snprintf(l->name, sizeof l->name, "%s", ar.name ? ar.name : "");
 		probe->level_count++;
 	}
 }
@@ -476,6 +478,35 @@ bool probe_builtins(struct probe *probe,
 	}
 	if (!ok)
 		take_error(L, "built-ins", error, error_size);
+	return ok;
+}
+
+/* named(kind, function) */
+static int probe_l_named(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->on_named(probe->watch_arg, lua_topointer(L, 2),
+			(int)lua_tointeger(L, 1));
+	return 0;
+}
+
+bool probe_names(struct probe *probe,
+		 void (*on_named)(void *arg, const void *function, int kind),
+		 void *arg, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	bool ok;
+	probe->on_named = on_named;
+	probe->watch_arg = arg;
+	ok = luaL_loadbuffer(L, probe_names_program,
+			     strlen(probe_names_program),
+			     probe->chunkname) == 0;
+	if (ok) {
+		push_function(probe, probe_l_named);
+		ok = lua_pcall(L, 1, 0, 0) == 0;
+	}
+	if (!ok)
+		take_error(L, "names", error, error_size);
 	return ok;
 }
 

@@ -92,9 +92,11 @@ struct probe_trace {
 };
 
 /* A level of the stack as the debug API has it. */
+#define PROBE_NAME_SIZE 32
 struct probe_level {
 	const void *function;
-	int line; /* -1 in a C function */
+	int line;		    /* -1 in a C function */
+	char name[PROBE_NAME_SIZE]; /* as called; "" for none */
 };
 #define PROBE_LEVELS 64
 
@@ -134,7 +136,23 @@ struct probe {
 	void (*on_builtin)(void *arg, const void *function, const char *name);
 	void (*on_resumed)(void *arg, struct probe *probe, lua_State *L,
 			   int kind);
+	void (*on_named)(void *arg, const void *function, int kind);
 };
+
+/* How the functions of probe_names() call another, of this name. */
+#define PROBE_NAME "zzname"
+enum probe_name {
+	PROBE_NAME_GLOBAL,
+	PROBE_NAME_FIELD,  /* of their first argument */
+	PROBE_NAME_METHOD, /* the same */
+	PROBE_NAME_UPVALUE,
+	PROBE_NAME_LOCAL, /* the second one, after "a" */
+	PROBE_NAME_MANY,  /* a global with "..." */
+	PROBE_NAME_LOADS, /* hands over all sorts of arguments */
+	PROBE_NAME_PARAMETERS,
+	PROBE_NAME_JUMP, /* if its argument is true */
+};
+#define PROBE_NAMES 9
 
 /* The lua_CFunction that runs in the scenes PROBE_C* and PROBE_CALL. */
 uintptr_t probe_shoot_address(void);
@@ -169,6 +187,14 @@ bool probe_builtins(struct probe *probe,
 		    void *arg, char *error, size_t error_size);
 
 /*
+ * Tells one function of each kind of enum probe_name by on_named, in that
+ * order. Returns false with a sentence when it fails to run.
+ */
+bool probe_names(struct probe *probe,
+		 void (*on_named)(void *arg, const void *function, int kind),
+		 void *arg, char *error, size_t error_size);
+
+/*
  * Compiles small loops, each with one allocating line; watch is called at
  * every allocation, with watch_line set to that line, and on_record at every
  * instruction the recorder comes to (arguments as jit.attach "record" has
@@ -184,6 +210,7 @@ bool probe_trace_trial(struct probe *probe,
 extern const char probe_scenes_program[];
 extern const char probe_trial_program[];
 extern const char probe_builtins_program[];
+extern const char probe_names_program[];
 extern const char probe_traces_program[];
 
 #endif

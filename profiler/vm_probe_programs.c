@@ -235,6 +235,35 @@ const char probe_builtins_program[] =
 	"both() call(both, 0)\n";
 
 /*
+ * A function of each kind of enum probe_name, in that order. Where a list of
+ * the prototype is empty, the one behind it has the same address: hence the
+ * numbers, and the upvalue of the one with locals.
+ */
+const char probe_names_program[] =
+	"local named = ...\n"
+	"local upvalue = 'local zzname return function() zzname() end'\n"
+	"local locals = 'local u return function(...) local a, zzname = ... ' "
+	"..\n"
+	"  'zzname(u) end'\n"
+	"for kind, f in ipairs{\n"
+	"  loadstring('zzname(1.5)'),\n"
+	"  loadstring('local t = ... t.zzname(1.5)'),\n"
+	"  loadstring('local t = ... t:zzname()'),\n"
+	"  loadstring(upvalue)(),\n"
+	"  loadstring(locals)(),\n"
+	"  loadstring('zzname(...)'),\n"
+	"  loadstring([[local up return function(...) local a, b = ...\n"
+	"    f(a, b, up, function() end, 'x', 1, 1.5, true, b.c, b[a],\n"
+	"      b[1], b.c.d, {}, {1}, a .. b, a + b, a + 1, 1 + a, a - b,\n"
+	"      a - 1, a * b, a * 2, a / b, a / 2, a % b, a % 2, -a, not a,\n"
+	"      #a, g(a), b:h(a), b.i(1)) end]])(),\n"
+	"  function(a, b, c, d, e, f, g) return a end,\n"
+	"  loadstring('local a = ... if a then zzname() end'),\n"
+	"} do\n"
+	"  named(kind - 1, f)\n"
+	"end\n";
+
+/*
  * Loops of one allocating line each, all kinds of helpers that compiled code
  * calls. watch(line) says which line; the results escape, so that nothing is
  * optimised away. Every loop runs twice: what is learnt from all of them

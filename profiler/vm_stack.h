@@ -15,6 +15,7 @@
 
 #include "ljm_format.h"
 #include "vm_frame.h"
+#include "vm_name.h"
 
 /*
  * What stands for a frame: of a Lua function the instruction behind the one
@@ -49,6 +50,7 @@ struct vm_stack_facts {
 	/* Of built-ins, by their ids: C functions; and names, "": none. */
 	uintptr_t builtin_addresses[VM_BUILTINS];
 	char builtins[VM_BUILTINS][VM_BUILTIN_NAME];
+	struct vm_name_facts names;
 };
 
 /* The frames of a walk, innermost first. */

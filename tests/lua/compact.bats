@@ -186,7 +186,7 @@ for i = 1, 1000 do f(i) end' > env.lua
     leaks env.bin | grep -q "env.lua:1 holds"
     "$BUILD/memparse" --dump env.bin | grep -qE \
       "^start [0-9]+ [0-9]+ $((depth == 1 ? 64 : depth)) "
-    "$BUILD/memparse" --dump env.bin | grep -q "env.lua:1 < @env.lua:2 < "
+    "$BUILD/memparse" --dump env.bin | grep -qF "f (@env.lua:1) < @env.lua:2 < "
   done
   MEMPROF_STACKS=x MEMPROF_OUT=$PWD/env.bin MEMPROF_AUTOSTART=1 \
     LUA_INIT='require "ljmemprof"' run luajit -joff env.lua
