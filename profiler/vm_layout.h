@@ -80,6 +80,7 @@ struct vm_layout {
 	uint8_t ir_nop;		/* what was left out */
 	uint8_t ir_sload;	/* loads of slots */
 	uint8_t ir_retf;	/* a return to a function below */
+	uint8_t bc_ret0;	/* bytecode: return without results */
 	uint8_t ir_family[256]; /* enum vm_ir_family, by opcode */
 
 	/* Values of vmstate. */

@@ -385,6 +385,28 @@ static bool measure_opcodes(struct search *s)
 	return found == sizeof marks / sizeof *marks;
 }
 
+/* The bytecode that a known function ends in. */
+static int last_bytecode(const struct search *s, int i)
+{
+	const struct probe_function *f = &s->probe.functions[i];
+	uint64_t proto = layout_proto(s, s->y.fn_pc, s->y.pt_size, f);
+	uint8_t word[4];
+	if (!proto || f->instructions < 1 ||
+	    peek_memory((void *)(proto + (unsigned)s->y.pt_size +
+				 4 * (uint64_t)(f->instructions - 1)),
+			word, sizeof word) != sizeof word)
+		return -1;
+	return word[0];
+}
+
+/* The returns stand together: RETM, RET, RET0, RET1. */
+static bool measure_returns(struct search *s)
+{
+	int ret = last_bytecode(s, 0), ret0 = last_bytecode(s, 1);
+	s->y.bc_ret0 = (uint8_t)ret0;
+	return ret > 0 && ret0 == ret + 1 && ret0 == last_bytecode(s, 2);
+}
+
 /* ---- the trial: loops whose one allocating line is known */
 
 static void watch_trace_trial(void *arg, struct probe *probe)
@@ -444,7 +466,7 @@ void layout_measure_trace_lines(struct search *s)
 	s->error_size = sizeof error;
 	y->has_trace_lines =
 		y->has_jit && s->probe.jit_state_count == 2 &&
-		measure_opcodes(s) &&
+		measure_opcodes(s) && measure_returns(s) &&
 		layout_find(s, "mcode", 16, 136, 8, fits_mcode,
 			    &y->trace_mcode) &&
 		layout_find(s, "szmcode", 16, 140, 4, fits_szmcode,

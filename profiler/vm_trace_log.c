@@ -93,6 +93,20 @@ static uint32_t recorded_of(const struct trace_view *v, uint32_t ref)
 	return n == copies ? found : 0;
 }
 
+/*
+ * A return makes nothing itself: what was recorded with it goes on with an
+ * instruction that had called a metamethod, such as the rest of a long "..".
+ */
+static bool is_return(const struct vm_layout *y,
+		      const struct vm_trace_step *step)
+{
+	uintptr_t code = step->proto + (unsigned)y->pt_size;
+	if (step->pos >= vm_u32(step->proto + (unsigned)y->pt_sizebc))
+		return false;
+	return (uint8_t)(vm_u32(code + 4 * (uintptr_t)step->pos) -
+			 (y->bc_ret0 - 2u)) < 4;
+}
+
 const struct vm_trace_step *vm_trace_log_step(const struct vm_trace_log *log,
 					      const struct trace_view *v,
 					      uint32_t ref)
@@ -105,8 +119,10 @@ const struct vm_trace_step *vm_trace_log_step(const struct vm_trace_log *log,
 	/* A built-in belongs to the instruction that called it. */
 	while (i >= 0 && !log->steps[i].proto)
 		i--;
-	return i < 0 || log->steps[i].proto == VM_STEP_UNKNOWN ? NULL
-							       : &log->steps[i];
+	if (i < 0 || log->steps[i].proto == VM_STEP_UNKNOWN ||
+	    is_return(v->y, &log->steps[i]))
+		return NULL;
+	return &log->steps[i];
 }
 
 /* ---- whose log */

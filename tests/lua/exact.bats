@@ -199,6 +199,35 @@ LUA
   [ "$(blocks trace "$output")" -ge 5900 ]
 }
 
+@test "what a metamethod's return goes on with is not on the return's line" {
+  cat > returns.lua <<'LUA'
+local misc = require "misc"
+jit.opt.start("hotloop=2")
+local n, texts, pad = 0, {}, ("p"):rep(5000)
+for i = 1, 2000 do texts[i] = ("%08d"):format(i) end
+local function concat(a, b)
+  n = n + 1
+  return texts[n]
+end
+local o = setmetatable({}, {__concat = concat})
+kept = {}
+assert(misc.memprof.start("returns.bin"))
+for i = 1, 1000 do
+  kept[i % 16] = pad .. "a" ..
+    o
+end
+assert(misc.memprof.stop())
+LUA
+  "$BUILD/lua-host" returns.lua
+  "$BUILD/memparse" returns.bin -o returns.db 2> /dev/null
+  run sqlite3 -batch -list returns.db "SELECT count(*) > 900,
+      total(s.kind = 'lua' AND s.line NOT IN (13, 14))
+    FROM allocation AS a JOIN site AS s USING (site_id)
+    WHERE a.born_by = 'alloc' AND a.size BETWEEN 5009 AND 5100"
+  echo "$output"
+  [ "$output" = "1|0.0" ]
+}
+
 # A program that has handlers of its own, before, after or on both sides of us.
 handlers_program() {
   cat > handlers.lua <<LUA
