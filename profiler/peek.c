@@ -65,3 +65,27 @@ size_t peek_memory(const void *address, void *out, size_t n)
 	/* Containers may forbid it; an address that is not there is EFAULT. */
 	return errno == EFAULT ? 0 : read_through_pipe(address, out, n);
 }
+
+void peek_each(const uintptr_t *addresses, size_t count, uint8_t *out, size_t n,
+	       bool *there)
+{
+	struct iovec remote[PEEK_EACH_MAX];
+	pid_t me = getpid();
+	size_t i, done = 0;
+	for (i = 0; i < count; i++)
+		remote[i] = (struct iovec){(void *)addresses[i], n};
+	while (done < count) {
+		struct iovec local = {out + done * n, (count - done) * n};
+		ssize_t got = process_vm_readv(me, &local, 1, remote + done,
+					       count - done, 0);
+		size_t whole = got > 0 ? (size_t)got / n : 0;
+		for (i = 0; i < whole; i++)
+			there[done++] = true;
+		if (done == count)
+			break;
+		/* This one is not there, or the call is forbidden. */
+		there[done] = peek_memory(remote[done].iov_base, out + done * n,
+					  n) == n;
+		done++;
+	}
+}

@@ -112,41 +112,88 @@ void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
 
 /* How far up the native stack to look: some calls of C functions. */
 #define RUNNING_REACH 2048
+/* Of the head of an object that may be a thread; holds l_glref. */
+#define THREAD_HEAD 24
 
 /* Is it a thread of this VM whose C frame is this one? */
 static bool owns_cframe(const struct vm_layout *y, uintptr_t thread,
-			uintptr_t cframe, uintptr_t global)
+			uintptr_t cframe)
 {
-	uint8_t head[256];
-	size_t size = (unsigned)y->l_cframe + 8;
-	/* Any word of the stack may be meant: it need not be an address. */
-	if (thread < 65536 || (thread & 7) || thread >> 47 ||
-	    peek_memory((const void *)thread, head, size) != size ||
-	    head[y->gc64 ? 9 : 5] != VM_GCT_THREAD ||
-	    peek_ref(y->gc64, head + y->l_glref) != global)
+	uint8_t word[8];
+	if (peek_memory((const void *)(thread + (unsigned)y->l_cframe), word,
+			sizeof word) != sizeof word)
 		return false;
-	return (peek_u64(head + y->l_cframe) & ~(uint64_t)3) == cframe;
+	return (peek_u64(word) & ~(uint64_t)3) == cframe;
+}
+
+/* The first thread of this VM among these that owns its C frame; or 0. */
+static uintptr_t first_owner(const struct vm_layout *y, uintptr_t global,
+			     const uintptr_t *threads, const uintptr_t *cframes,
+			     size_t count)
+{
+	uint8_t heads[PEEK_EACH_MAX * THREAD_HEAD];
+	bool there[PEEK_EACH_MAX];
+	size_t i;
+	if (y->l_glref > THREAD_HEAD - 8)
+		return 0;
+	peek_each(threads, count, heads, THREAD_HEAD, there);
+	for (i = 0; i < count; i++) {
+		const uint8_t *head = heads + i * THREAD_HEAD;
+		if (there[i] && head[y->gc64 ? 9 : 5] == VM_GCT_THREAD &&
+		    peek_ref(y->gc64, head + y->l_glref) == global &&
+		    owns_cframe(y, threads[i], cframes[i]))
+			return threads[i];
+	}
+	return 0;
+}
+
+/*
+ * May the word at this place of the copied stack be a C frame's thread? C
+ * frames lie as calls of C functions demand it, at multiples of 16; so does
+ * the one below, which is 0 if there is none.
+ */
+static bool may_be_thread(const struct vm_layout *y, const uint8_t *stack,
+			  size_t size, size_t at, uintptr_t named)
+{
+	uintptr_t thread = peek_ref(y->gc64, stack + at);
+	size_t prev = at + (unsigned)y->cf_prev - (unsigned)y->cf_L;
+	uint64_t below = 0;
+	if (prev + 8 <= size)
+		below = peek_u64(stack + prev) & ~(uint64_t)3;
+	return thread >= 65536 && !(thread & 7) && !(thread >> 47) &&
+	       thread != named &&
+	       (!below || (below >= 65536 && !(below & 15) && !(below >> 47)));
 }
 
 /*
  * A C frame holds its thread, the thread its C frame: the pair cannot be
- * left over from an earlier call, since a thread that stops has none.
+ * left over from an earlier call, since a thread that stops has none. Any word
+ * of the stack may be meant, it need not be an address. Hosts that make objects
+ * while no Lua runs come here with every event: few system calls must do.
  */
 __attribute__((noinline)) uintptr_t vm_running_thread(const struct vm_layout *y,
 						      uintptr_t global)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)7;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)15;
+	uintptr_t named = vm_ref(y->gc64, global + (unsigned)y->g_cur_L);
 	uint8_t stack[RUNNING_REACH];
-	size_t size, at;
-	uintptr_t found = 0;
+	uintptr_t threads[PEEK_EACH_MAX], cframes[PEEK_EACH_MAX], found = 0;
+	uintptr_t step = (unsigned)y->cf_L;
+	size_t size, at, count = 0;
 	int saved = errno; /* the host's, and system calls follow */
 	size = peek_memory((const void *)here, stack, sizeof stack);
-	for (at = 0; at + 8 <= size && !found; at += 8) {
-		uintptr_t thread = peek_ref(y->gc64, stack + at);
-		uintptr_t cframe = here + at - (unsigned)y->cf_L;
-		if (owns_cframe(y, thread, cframe, global))
-			found = thread;
+	for (at = step; at + 8 <= size && !found; at += 16) {
+		if (!may_be_thread(y, stack, size, at, named))
+			continue;
+		threads[count] = peek_ref(y->gc64, stack + at);
+		cframes[count++] = here + at - step;
+		if (count < PEEK_EACH_MAX)
+			continue;
+		found = first_owner(y, global, threads, cframes, count);
+		count = 0;
 	}
+	if (!found && count)
+		found = first_owner(y, global, threads, cframes, count);
 	errno = saved;
 	return found;
 }
