@@ -373,14 +373,18 @@ CREATE VIEW callsite (
   self_last_event
 ) AS
 SELECT
-  c.callsite_id, c.profile_id, c.parent_id, c.frame_id, c.site_id, c.depth,
+  c.callsite_id, c.profile_id,
+  -- Parents come first: whoever edits the table makes no circle.
+  CASE WHEN c.parent_id < c.callsite_id THEN c.parent_id END,
+  c.frame_id, c.site_id, c.depth,
   (
-    WITH RECURSIVE up (nth, frame_id, parent_id) AS (
-      VALUES (1, c.frame_id, c.parent_id)
+    WITH RECURSIVE up (nth, callsite_id, frame_id, parent_id) AS (
+      VALUES (1, c.callsite_id, c.frame_id, c.parent_id)
       UNION ALL
-      SELECT u.nth + 1, p.frame_id, p.parent_id
+      SELECT u.nth + 1, p.callsite_id, p.frame_id, p.parent_id
       FROM up AS u
       CROSS JOIN callsite_data AS p ON p.callsite_id = u.parent_id
+        AND u.parent_id < u.callsite_id
     )
     SELECT group_concat(name, ' <- ')
     FROM (

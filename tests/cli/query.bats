@@ -258,3 +258,18 @@ wide() {
     [ "$output" = "$inside" ] || wrong "$query"
   done
 }
+
+@test "callsites that are their own parents, in tables that were edited" {
+  memparse app -o db
+  sqlite3 db "PRAGMA ignore_check_constraints = 1;
+    UPDATE callsite_data SET parent_id = callsite_id"
+  for query in leaks_by_stack flat_cumulative callers_of peak alive_since; do
+    timeout 20 "$MEMPARSE" db -q $query > rows
+  done
+  sqlite3 db "PRAGMA ignore_check_constraints = 1;
+    UPDATE callsite_data SET parent_id = (SELECT max(callsite_id)
+      FROM callsite_data)"
+  for query in leaks_by_stack flat_cumulative callers_of peak alive_since; do
+    timeout 20 "$MEMPARSE" db -q $query > rows
+  done
+}
