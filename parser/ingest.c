@@ -196,6 +196,19 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 	return settle(p, result);
 }
 
+/* Behind the closing byte there may be a checksum over all before it. */
+static enum ingest_result finish(struct ingest *in, struct source *source)
+{
+	switch (source_finish(source)) {
+	case SOURCE_OK:
+		return INGEST_OK;
+	case SOURCE_CONTENT:
+		return fail(in, INGEST_CONTENT, source->error);
+	default:
+		return fail(in, INGEST_SYSTEM, source->error);
+	}
+}
+
 enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 				 struct model *model)
 {
@@ -213,7 +226,7 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 	if (in->offset != 0)
 		write_fingerprint(&p);
 	XXH3_freeState(p.hash);
-	return result;
+	return result == INGEST_OK ? finish(in, source) : result;
 }
 
 /* ---- warnings */

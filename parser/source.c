@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #define INPUT_SIZE	  (128u << 10)
 #define BLOCK_HEADER_SIZE 3
 #define MAGIC_SIZE	  4
+#define FRAME_NONE	  UINT_MAX
 
 /* A zstd file from this size on is decompressed on a second thread. */
 #define THREAD_FILE_SIZE (256u << 10)
@@ -49,6 +51,9 @@ struct reader {
 	size_t used, filled;
 	uint64_t file_read; /* bytes read(2) returned so far */
 	size_t hint;	    /* what zstd wants next, 0 between frames */
+	unsigned frames;    /* of zstd that have ended well */
+	unsigned frame;	    /* that the last bytes came from */
+	unsigned bad_frame; /* that is broken, FRAME_NONE: none */
 	bool pending; /* output did not fit: read no more before it is out */
 };
 
@@ -76,6 +81,7 @@ enum source_result source_open(struct source **s, const char *path,
 		return SOURCE_SYSTEM;
 	*s = &r->pub;
 	r->owned = strcmp(path, "-") != 0;
+	r->bad_frame = FRAME_NONE;
 	r->window_log = SOURCE_ZSTD_WINDOW_LOG;
 	if (options != NULL && options->zstd_window_log != 0)
 		r->window_log = options->zstd_window_log;
@@ -289,6 +295,7 @@ static enum source_result fail_zstd(struct reader *r, size_t code)
 			 (1ull << r->window_log) >> 20);
 		break;
 	default:
+		r->bad_frame = r->frames;
 		snprintf(text, sizeof(text), "the zstd frame is broken: %s",
 			 ZSTD_getErrorName(code));
 	}
@@ -316,6 +323,9 @@ static enum source_result decompress(struct reader *r)
 	r->used += in.pos;
 	if (ZSTD_isError(code))
 		return fail_zstd(r, code);
+	if (out.pos != s->size)
+		r->frame = r->frames;
+	r->frames += code == 0;
 	s->size = out.pos;
 	r->pending = out.pos == out.size;
 	r->hint = code;
@@ -354,6 +364,7 @@ struct chunk {
 	size_t size;
 	enum source_result result;
 	uint64_t file_offset;
+	unsigned frame, bad_frame;
 };
 
 /*
@@ -379,6 +390,8 @@ static void make_chunk(struct reader *inside, struct chunk *chunk)
 	chunk->result = more_zstd(inside);
 	chunk->size = s->size;
 	chunk->file_offset = s->file_offset;
+	chunk->frame = inside->frame;
+	chunk->bad_frame = inside->bad_frame;
 	memcpy(chunk->data, s->window, s->size);
 	source_take(s, s->size);
 }
@@ -494,6 +507,8 @@ static enum source_result more_relayed(struct reader *r)
 	s->size += size;
 	p->used += size;
 	s->file_offset = chunk->file_offset;
+	r->frame = chunk->frame;
+	r->bad_frame = chunk->bad_frame;
 	if (size != 0 && p->used < chunk->size)
 		return SOURCE_OK;
 	if (chunk->result != SOURCE_OK && size == 0) {
@@ -541,6 +556,25 @@ enum source_result source_more(struct source *s)
 	if (first && s->size != 0)
 		return SOURCE_OK;
 	return more_plain(r);
+}
+
+enum source_result source_finish(struct source *s)
+{
+	struct reader *const r = (struct reader *)s;
+	const unsigned frame = r->frame;
+	size_t dropped = 0;
+
+	if (!s->compressed || !r->regular)
+		return SOURCE_OK;
+	while (r->result == SOURCE_OK && r->frame == frame &&
+	       dropped < SOURCE_REST_MAX) {
+		source_take(s, s->size);
+		source_more(s);
+		dropped += s->size;
+	}
+	if (r->result == SOURCE_CONTENT && r->bad_frame != frame)
+		return SOURCE_OK;
+	return r->result == SOURCE_END ? SOURCE_OK : r->result;
 }
 
 enum source_result source_peek(struct source *s, size_t n)

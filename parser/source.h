@@ -96,6 +96,15 @@ void source_take(struct source *s, size_t n);
  */
 enum source_result source_peek(struct source *s, size_t n);
 
+/*
+ * Once all that is wanted has been read: goes on, in a regular zstd file, to
+ * the end of the frame that the last bytes came from, SOURCE_REST_MAX bytes at
+ * the most, and drops them. SOURCE_CONTENT: the frame is broken, and so may
+ * be what was read, as its checksum tells. What follows it does not count.
+ */
+#define SOURCE_REST_MAX (1u << 20)
+enum source_result source_finish(struct source *s);
+
 /* Closes and frees; s may be NULL. */
 void source_close(struct source *s);
 

@@ -15,6 +15,18 @@ A='offset 0: not a memprof stream*'
 @test "cut between two events" { head -c -1 app > a; fails 3 "a: offset *: cut: the closing byte is missing" a; }
 @test "cut in the symbol table" { head -c 20 app > a; fails 3 "a: offset *: cut before the first event" a; }
 @test "a corrupt event" { printf 'ljs\3\0\0\0\200ljm\3\0\0\0\xff' > bad; fails 3 "bad: offset 15: *" bad; }
+# In a frame that zstd did not make smaller, a byte that still makes sense.
+@test "a zstd frame whose checksum is wrong, behind the closing byte" {
+  printf 'ljs 3\nljm 3\nalloc int 0x10 5\nend\n' | "$ENCODE" > small
+  zstd -qc --check small > a.zst
+  offset=$(($(LC_ALL=C grep -obaP '\x05\x10\x05' a.zst | cut -d: -f1) + 2))
+  printf 'd' | dd of=a.zst bs=1 seek="$offset" conv=notrunc status=none
+  fails 3 "a.zst: offset 19: the zstd frame is broken: *checksum" a.zst
+  # What comes after the frame is not asked for.
+  { zstd -qc --check small; cat a.zst; } > b.zst
+  works b.zst
+}
+
 @test "a zstd frame that is cut" { zstd -qc app | head -c 100 > a.zst; fails 3 "a.zst: offset *zstd*" a.zst; }
 @test "a directory" { mkdir d; fails 4 "d: Is a directory" d; }
 @test "no such file" { fails 4 "nowhere: No such file or directory" nowhere; }
