@@ -92,6 +92,9 @@ static const char *const filter_sums[] = {
 	"INSERT INTO temp.site_data SELECT * FROM main.site_data "
 	"WHERE profile_id = ?1",
 
+	"INSERT INTO temp.signature_data SELECT * FROM main.signature_data "
+	"WHERE signature_id IN (SELECT signature_id FROM temp.site_data)",
+
 	"CREATE TEMP TABLE filter_site AS SELECT c.site_id, "
 	"sum(b.alloc_events) AS alloc_events, "
 	"sum(b.alloc_bytes) AS alloc_bytes, "

@@ -164,8 +164,10 @@ static enum memparse_status finish_group(struct group *g,
 			(long long)g->known);
 		return MEMPARSE_USAGE;
 	}
-	if (g->known_count != 0 ? !store_discard(g->store)
-				: !store_group_profile(g, model))
+	if (g->known_count != 0
+		    ? !store_discard(g->store)
+		    : !store_group_profile(g, model) ||
+			      !store_sign(g->store, g->options->source))
 		return fail_store(g->options, g->store, STORE_FAILED);
 	return MEMPARSE_DONE;
 }

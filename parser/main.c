@@ -21,7 +21,9 @@
  *	report_text.c	the model -> the default text
  *	store.c		the model -> a database: store_file.c its file,
  *			store_rows.c and store_sites.c its rows,
- *			store_history.c where profiles come from and how they go
+ *			store_history.c where profiles come from and how they
+ *			go, store_signature.c and signature.c what sites are
+ *			known by
  *	store_read.c	a database -> the model's figures
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them

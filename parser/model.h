@@ -59,12 +59,26 @@ struct model_name {
 	uint32_t alias; /* of a text with a newline: N of function_alias_N */
 };
 
+#define MODEL_LINE_SEVERAL UINT32_MAX
+#define MODEL_LINE_MAX	   (UINT32_MAX - 1)
+
+/* A line where a function begins, as model_site.first_line has it. */
+static inline uint32_t model_line(uint64_t line)
+{
+	return line <= MODEL_LINE_MAX ? (uint32_t)line : 0;
+}
+
 struct model_site {
 	enum model_site_kind kind;
 	struct model_name name; /* Lua, or trace with start: chunk; C: symbol */
 	uint64_t line;		/* Lua: the line; trace: where it starts */
 	uint64_t address;	/* C: of the symbol; C_UNKNOWN: of the event */
 	uint64_t trace_number;	/* trace */
+	/*
+	 * Lua: where its function begins, 0 for a chunk's main function or if
+	 * it is not known, MODEL_LINE_SEVERAL. No part of what a site is.
+	 */
+	uint32_t first_line;
 	bool trace_has_start;
 	/*
 	 * A trace whose start has no Lua symbol starts at a C symbol's name

@@ -30,6 +30,7 @@ enum {
 	OPTION_METRIC,
 	OPTION_LABEL,
 	OPTION_ONE_PROFILE,
+	OPTION_SOURCE,
 	OPTION_LIST,
 	OPTION_DROP,
 	OPTION_KEEP,
@@ -64,6 +65,7 @@ static const struct option long_options[] = {
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"label", required_argument, NULL, OPTION_LABEL},
 	{"one-profile", no_argument, NULL, OPTION_ONE_PROFILE},
+	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"list", no_argument, NULL, OPTION_LIST},
 	{"drop", required_argument, NULL, OPTION_DROP},
 	{"keep", required_argument, NULL, OPTION_KEEP},
@@ -187,6 +189,10 @@ static const char help_head[] =
 	"      --one-profile      all streams make one profile, as the "
 	"processes of one\n"
 	"                         program do\n"
+	"      --source=DIR       reads the Lua sources below DIR, so that "
+	"lines "
+	"are known\n"
+	"                         again by their text when code has moved\n"
 	"      --list             the profiles of a database\n"
 	"      --drop=N|KEY=VALUE drops profile N, or all that bear a label; "
 	"SQLite uses\n"
@@ -551,6 +557,8 @@ static bool read_option(struct options *o, int option, char *value)
 		return options_add_label(o, value);
 	case OPTION_ONE_PROFILE:
 		return o->one_profile = true;
+	case OPTION_SOURCE:
+		return read_once(&o->source, "--source", value);
 	case OPTION_LIST:
 		return o->list = true;
 	case OPTION_DROP:

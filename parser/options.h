@@ -31,10 +31,11 @@ struct options {
 	int param_count;
 	const char **labels; /* malloc'ed array of KEY=VALUE */
 	int label_count;
-	bool one_profile; /* all streams make one */
-	bool list;	  /* the profiles of a database */
-	const char *drop; /* N, or KEY=VALUE; NULL: nothing */
-	uint64_t keep;	  /* profiles; 0: --keep was not given */
+	bool one_profile;   /* all streams make one */
+	const char *source; /* directory of Lua sources, or NULL */
+	bool list;	    /* the profiles of a database */
+	const char *drop;   /* N, or KEY=VALUE; NULL: nothing */
+	uint64_t keep;	    /* profiles; 0: --keep was not given */
 	struct filter filter;
 	const char *export_path; /* NULL: no --export; "-" standard output */
 	enum export_format export_format;

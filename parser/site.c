@@ -39,6 +39,7 @@ static struct site pack(const struct model_site *key)
 		.kind = (uint8_t)key->kind,
 		.start_kind = (uint8_t)key->start_kind,
 		.trace_has_start = key->trace_has_start,
+		.first_line = key->first_line,
 	};
 }
 
@@ -55,6 +56,7 @@ struct model_site sites_describe(const struct sites *s, uint32_t index)
 		.address = has_line(at) ? 0 : site->place,
 		.trace_number = site->trace_number,
 		.trace_has_start = site->trace_has_start,
+		.first_line = site->first_line,
 		.start_kind = site->start_kind,
 	};
 }
@@ -76,6 +78,17 @@ static bool same_site(const struct site *a, const struct site *b)
 	       a->trace_number == b->trace_number && a->kind == b->kind &&
 	       a->start_kind == b->start_kind &&
 	       a->trace_has_start == b->trace_has_start;
+}
+
+/* A line of several functions has no one of them. */
+static uint32_t found_again(struct sites *s, uint32_t index,
+			    const struct site *key)
+{
+	struct site *const site = site_at(s, index);
+
+	if (site->first_line != key->first_line)
+		site->first_line = MODEL_LINE_SEVERAL;
+	return index;
 }
 
 /* The table is no larger than the upper half of a slot can tell. */
@@ -141,7 +154,8 @@ uint32_t sites_intern(struct sites *s, const struct model_site *key,
 	for (; s->slots[at] != 0; at = (at + 1) & (s->slot_cap - 1))
 		if (((s->slots[at] ^ hash) >> 32) == 0 &&
 		    same_site(site_at(s, (uint32_t)s->slots[at] - 1), &wanted))
-			return (uint32_t)s->slots[at] - 1;
+			return found_again(s, (uint32_t)s->slots[at] - 1,
+					   &wanted);
 	if (s->count >= limit)
 		return SITE_FULL;
 	if (s->count == SITE_MAX ||

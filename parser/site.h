@@ -29,6 +29,7 @@ struct site {
 	uint32_t alias;
 	uint8_t kind, start_kind; /* enum model_site_kind */
 	bool trace_has_start;
+	uint32_t first_line; /* the same as there, not what tells it */
 };
 
 struct sites {

@@ -124,6 +124,12 @@ bool store_drop_labelled(struct store *s, const char *key, const char *value,
  */
 bool store_keep(struct store *s, uint64_t most, uint64_t *count);
 
+/*
+ * Finds out what the sites of the profile that was stored last are known by in
+ * others; reads the sources of chunks below a directory, unless it is NULL.
+ */
+bool store_sign(struct store *s, const char *directory);
+
 /* Makes everything permanent; the database of a path is closed by it. */
 bool store_commit(struct store *s);
 

@@ -170,7 +170,11 @@ static bool drop_doomed(struct store *s, uint64_t *count)
 	if (ok && result != SQLITE_DONE)
 		ok = store_fail_sqlite(s, result);
 	sqlite3_finalize(b.stmt);
-	return ok && store_run(s, "DROP TABLE doomed");
+	return ok &&
+	       store_run(s, "DROP TABLE doomed;"
+			    "DELETE FROM signature_data WHERE NOT EXISTS "
+			    "(SELECT 1 FROM site_data AS s WHERE "
+			    "s.signature_id = signature_data.signature_id)");
 }
 
 bool store_drop(struct store *s, int64_t id, uint64_t *count)

@@ -66,6 +66,9 @@ static bool insert_site(struct store *s, struct binder *b, uint32_t index,
 	bind_if(b, has_address(site), site->address);
 	bind_if(b, site->kind == MODEL_SITE_TRACE, site->trace_number);
 	bind_figures(b, &site->figures);
+	bind_if(b,
+		site->first_line != 0 && site->first_line != MODEL_LINE_SEVERAL,
+		site->first_line);
 	return store_insert(s, b);
 }
 
@@ -78,8 +81,8 @@ static bool insert_sites(struct store *s, const struct model *m,
 		s, &b.stmt,
 		"INSERT INTO site_data (site_id, profile_id, kind, name_id, "
 		"line, address, trace_number" STORE_FIGURE_NAMES
-		", first_event, last_event) "
-		"VALUES (?, ?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS ", ?, ?)");
+		", first_event, last_event, first_line) "
+		"VALUES (?, ?, ?, ?, ?, ?, ?" STORE_FIGURE_MARKS ", ?, ?, ?)");
 
 	for (uint32_t i = 0; ok && i < count; i++) {
 		const struct model_site site = model_site(m, i);

@@ -15,25 +15,49 @@ void symtab_clear(struct symtab *t)
 	addrset_clear(&t->c_order);
 	addrmap_clear(&t->traces);
 	free(t->trace);
+	free(t->proto);
 	memset(t, 0, sizeof(*t));
 	t->epoch = epoch;
+}
+
+static bool add_proto(struct symtab *t, uint64_t address,
+		      const struct symtab_proto *proto)
+{
+	const size_t cap = (size_t)t->proto_cap + t->proto_cap / 2 + 64;
+	struct symtab_proto *larger;
+
+	if (t->proto_count == t->proto_cap) {
+		larger = realloc(t->proto, cap * sizeof(*larger));
+		if (larger == NULL)
+			return false;
+		t->proto = larger;
+		t->proto_cap = (uint32_t)cap;
+	}
+	if (!addrmap_add(&t->lua, address, t->proto_count))
+		return false;
+	t->proto[t->proto_count++] = *proto;
+	return true;
 }
 
 static bool define_lua(struct symtab *t, struct names *n,
 		       const struct decode_event *e)
 {
-	struct addrmap_slot *const slot = addrmap_find(&t->lua, e->address);
-	uint32_t name;
+	const struct addrmap_slot *const slot =
+		addrmap_find(&t->lua, e->address);
+	struct symtab_proto *const old =
+		slot != NULL ? &t->proto[slot->value] : NULL;
+	struct symtab_proto proto = {.first_line = model_line(e->line)};
 
-	if (slot != NULL && names_is(n, slot->value, e->name, e->name_size))
+	if (old != NULL && old->first_line == proto.first_line &&
+	    names_is(n, old->name, e->name, e->name_size))
 		return true;
-	name = names_intern_chunk(n, e->name, e->name_size);
-	if (name == NAME_NONE)
+	proto.name = names_intern_chunk(n, e->name, e->name_size);
+	if (proto.name == NAME_NONE)
 		return false;
 	t->epoch++;
-	if (slot == NULL)
-		return addrmap_add(&t->lua, e->address, name);
-	slot->value = name;
+	if (old == NULL)
+		return add_proto(t, e->address, &proto);
+	*old = proto;
 	return true;
 }
 
@@ -125,10 +149,11 @@ static enum model_site_kind resolve_address(const struct symtab *t,
 		return MODEL_SITE_INTERNAL;
 	slot = addrmap_find(&t->lua, address);
 	if (slot != NULL) {
-		name = names_get(n, slot->value);
+		name = names_get(n, t->proto[slot->value].name);
 		site->name = (struct model_name){name->text, name->size,
 						 name->alias};
 		site->line = line;
+		site->first_line = t->proto[slot->value].first_line;
 		return MODEL_SITE_LUA;
 	}
 	if (!addrset_floor(&t->c_order, address, &start)) {
@@ -164,4 +189,5 @@ void symtab_resolve(const struct symtab *t, const struct names *n,
 	site->trace_has_start = true;
 	site->start_kind =
 		resolve_address(t, n, trace->start_address, trace->line, site);
+	site->first_line = 0;
 }

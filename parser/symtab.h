@@ -22,9 +22,16 @@ struct symtab_trace {
 	uint64_t line;
 };
 
+struct symtab_proto {
+	uint32_t name;	     /* of its chunk */
+	uint32_t first_line; /* at most MODEL_LINE_MAX */
+};
+
 struct symtab {
-	struct addrmap lua; /* to a number of names */
-	struct addrmap c;   /* the same */
+	struct addrmap lua; /* to an index of proto */
+	struct symtab_proto *proto;
+	uint32_t proto_count, proto_cap;
+	struct addrmap c; /* to a number of names */
 	struct addrset c_order;
 	struct addrmap traces; /* to an index of trace */
 	struct symtab_trace *trace;

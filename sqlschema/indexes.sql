@@ -6,6 +6,10 @@
 -- Finds the sites of a profile.
 CREATE INDEX site_by_profile ON site_data (profile_id);
 
+-- Finds the sites of a signature in all profiles.
+CREATE INDEX site_by_signature ON site_data (signature_id, profile_id)
+  WHERE signature_id IS NOT NULL;
+
 -- Finds the callsites of a profile.
 CREATE INDEX callsite_by_profile ON callsite_data (profile_id);
 

@@ -166,6 +166,18 @@ CREATE TABLE name_data (
   raw BLOB
 ) STRICT;
 
+-- One row is what a site is known by in other profiles, see the view site.
+CREATE TABLE signature_data (
+  -- The number of the signature.
+  signature_id INTEGER PRIMARY KEY,
+  -- The signature.
+  text TEXT NOT NULL,
+  -- What it is made of: text, name, relative, line or symbol.
+  kind TEXT NOT NULL
+    CHECK (kind IN ('text', 'name', 'relative', 'line', 'symbol')),
+  UNIQUE (text, kind)
+) STRICT;
+
 -- One row is a place in the program that prints as one name, in one profile.
 CREATE TABLE site_data (
   -- The number of the site, unique in the database.
@@ -222,7 +234,12 @@ CREATE TABLE site_data (
   -- The event at which this site first began a life, NULL if it never did.
   first_event INTEGER,
   -- The event at which this site last began a life, NULL if it never did.
-  last_event INTEGER
+  last_event INTEGER,
+  -- The line where the function of the line begins, NULL if it is the main
+  -- function of its chunk, not known, or one of several.
+  first_line INTEGER,
+  -- What it is known by in other profiles, NULL if that was not found out.
+  signature_id INTEGER REFERENCES signature_data
 ) STRICT;
 
 -- One row is a place that called or allocated, as it occurs in stacks.

@@ -245,7 +245,19 @@ CREATE VIEW site (
   -- The event at which this site first began a life, NULL if it never did.
   first_event,
   -- The event at which this site last began a life, NULL if it never did.
-  last_event
+  last_event,
+  -- The line where the function of the line begins, NULL if it is the main
+  -- function of its chunk, not known, or one of several.
+  first_line,
+  -- What it is known by in other profiles, NULL if that was not found out.
+  signature,
+  -- What the signature is made of, behind the chunk of a Lua line: text (how
+  -- its function is declared, the line's text, and which of its equals in the
+  -- function it is), name (the function's name, the line from its first one
+  -- on), relative (which of the chunk's functions with sites it is, the line
+  -- from its first one on), line (the line in the chunk) or symbol (the name
+  -- of a C function, or INTERNAL).
+  signature_kind
 ) AS
 SELECT
   s.site_id, s.profile_id,
@@ -276,8 +288,11 @@ SELECT
   s.earlier_free_events, s.earlier_free_bytes, s.earlier_realloc_events,
   s.earlier_realloc_bytes, s.failed_events, s.failed_bytes, s.born_blocks,
   s.alloc_bytes + s.realloc_new_bytes, s.ended_blocks, s.ended_bytes,
-  s.live_blocks, s.live_bytes, s.first_event, s.last_event
-FROM site_data AS s LEFT JOIN name_data AS n ON n.name_id = s.name_id;
+  s.live_blocks, s.live_bytes, s.first_event, s.last_event, s.first_line,
+  g.text, g.kind
+FROM site_data AS s
+LEFT JOIN name_data AS n ON n.name_id = s.name_id
+LEFT JOIN signature_data AS g ON g.signature_id = s.signature_id;
 
 -- One row is a place that called or allocated, as it occurs in stacks.
 CREATE VIEW frame (

@@ -1,0 +1,177 @@
+/*
+ * store_signature.c - what the sites of a profile are known by in others.
+ */
+#include "store_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "signature.h"
+
+struct signer {
+	struct store *store;
+	const char *directory; /* NULL: no sources */
+	sqlite3_stmt *sites;
+	struct binder insert, update;
+	struct signature_source source;
+	int64_t source_of; /* the name_id that it is of, 0: none yet */
+};
+
+enum {
+	SITE_ID,
+	SITE_KIND,
+	SITE_NAME_ID,
+	SITE_NAME,
+	SITE_IS_SYMBOL,
+	SITE_LINE,
+	SITE_FIRST_LINE,
+	SITE_FUNCTION,
+	SITE_NTH,
+};
+
+/* The function that a line belongs to is known if all its frames agree. */
+static const char sites[] =
+	"WITH called AS MATERIALIZED ("
+	"SELECT chunk_name_id, line, CASE WHEN count(*) = "
+	"count(function_name_id) AND min(function_name_id) = "
+	"max(function_name_id) THEN min(function_name_id) END AS function_id "
+	"FROM frame_data WHERE profile_id = ?1 AND kind = 'lua' "
+	"GROUP BY chunk_name_id, line) "
+	"SELECT s.site_id, s.kind, s.name_id, n.text, n.is_symbol, s.line, "
+	"s.first_line, f.text, "
+	"dense_rank() OVER (PARTITION BY s.name_id ORDER BY s.first_line) "
+	"- max(s.first_line IS NULL) OVER (PARTITION BY s.name_id) "
+	"FROM site_data AS s "
+	"LEFT JOIN name_data AS n ON n.name_id = s.name_id "
+	"LEFT JOIN called AS c ON c.chunk_name_id = s.name_id "
+	"AND c.line = s.line "
+	"LEFT JOIN name_data AS f ON f.name_id = c.function_id "
+	"WHERE s.profile_id = ?1 AND s.signature_id IS NULL "
+	"ORDER BY s.name_id, s.site_id";
+
+static const char *column_text(sqlite3_stmt *stmt, int column)
+{
+	return (const char *)sqlite3_column_text(stmt, column);
+}
+
+/* Has the source of the site's chunk read, if it is not. */
+static bool find_source(struct signer *g, const char *chunk)
+{
+	const int64_t id = sqlite3_column_int64(g->sites, SITE_NAME_ID);
+
+	if (g->directory == NULL || id == g->source_of)
+		return true;
+	g->source_of = id;
+	signature_source_clear(&g->source);
+	return signature_source_read(&g->source, g->directory, chunk) ||
+	       store_fail_sqlite(g->store, SQLITE_NOMEM);
+}
+
+/* Writes the signature of the row at hand; *kind is NULL without memory. */
+static bool make(struct signer *g, char out[SIGNATURE_SIZE], const char **kind)
+{
+	const char *const what = column_text(g->sites, SITE_KIND);
+	const char *const name = column_text(g->sites, SITE_NAME);
+	const bool trace = strcmp(what, "trace") == 0;
+	const size_t used = trace ? strlen("TRACE ") : 0;
+	char text[SIGNATURE_SIZE];
+
+	*kind = "symbol";
+	if (name == NULL || sqlite3_column_int(g->sites, SITE_IS_SYMBOL)) {
+		/* Addresses change from run to run. */
+		snprintf(out, SIGNATURE_SIZE, "%s%.*s", trace ? "TRACE " : "",
+			 SIGNATURE_SIZE / 2,
+			 name != NULL			? name
+			 : strcmp(what, "unknown") == 0 ? "CFUNC"
+							: "INTERNAL");
+		return true;
+	}
+	if (!find_source(g, name))
+		return false;
+	*kind = signature_make(
+		text,
+		&(struct signature_place){
+			.chunk = name,
+			.function = column_text(g->sites, SITE_FUNCTION),
+			.line = (uint64_t)sqlite3_column_int64(g->sites,
+							       SITE_LINE),
+			.first_line = (uint64_t)sqlite3_column_int64(
+				g->sites, SITE_FIRST_LINE),
+			.nth = (uint64_t)sqlite3_column_int64(g->sites,
+							      SITE_NTH),
+		},
+		&g->source);
+	snprintf(out, SIGNATURE_SIZE, "%s%.*s", trace ? "TRACE " : "",
+		 (int)(SIGNATURE_SIZE - used - 1), text);
+	return true;
+}
+
+/* Stores a signature once; 0 on failure. */
+static int64_t insert(struct signer *g, const char *text, const char *kind)
+{
+	struct binder *const b = &g->insert;
+	int64_t id = 0;
+	int result;
+
+	bind_text(b, text);
+	bind_text(b, kind);
+	result = b->result == SQLITE_OK ? sqlite3_step(b->stmt) : b->result;
+	if (result == SQLITE_ROW) {
+		id = sqlite3_column_int64(b->stmt, 0);
+		result = sqlite3_step(b->stmt);
+	}
+	if (result != SQLITE_DONE) {
+		store_fail_sqlite(g->store, result);
+		id = 0;
+	}
+	sqlite3_reset(b->stmt);
+	b->bound = 0;
+	return id;
+}
+
+static bool sign_row(struct signer *g)
+{
+	const int64_t site = sqlite3_column_int64(g->sites, SITE_ID);
+	char text[SIGNATURE_SIZE];
+	const char *kind;
+	char *printable;
+	int64_t id;
+
+	if (!make(g, text, &kind))
+		return false;
+	printable = store_printable(text, strlen(text));
+	if (printable == NULL)
+		return store_fail_sqlite(g->store, SQLITE_NOMEM);
+	id = insert(g, printable, kind);
+	sqlite3_free(printable);
+	if (id == 0)
+		return false;
+	bind_int(&g->update, (uint64_t)id);
+	bind_int(&g->update, (uint64_t)site);
+	return store_insert(g->store, &g->update);
+}
+
+bool store_sign(struct store *s, const char *directory)
+{
+	struct signer g = {.store = s, .directory = directory};
+	bool ok = store_prepare(s, &g.sites, sites) &&
+		  store_prepare(s, &g.insert.stmt,
+				"INSERT INTO signature_data (text, kind) "
+				"VALUES (?, ?) ON CONFLICT DO UPDATE "
+				"SET kind = kind RETURNING signature_id") &&
+		  store_prepare(s, &g.update.stmt,
+				"UPDATE site_data SET signature_id = ? "
+				"WHERE site_id = ?") &&
+		  sqlite3_bind_int64(g.sites, 1, s->last_profile) == SQLITE_OK;
+	int result = SQLITE_DONE;
+
+	while (ok && (result = sqlite3_step(g.sites)) == SQLITE_ROW)
+		ok = sign_row(&g);
+	if (ok && result != SQLITE_DONE)
+		ok = store_fail_sqlite(s, result);
+	signature_source_clear(&g.source);
+	sqlite3_finalize(g.sites);
+	sqlite3_finalize(g.insert.stmt);
+	sqlite3_finalize(g.update.stmt);
+	return ok;
+}
