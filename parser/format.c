@@ -182,3 +182,28 @@ void format_csv(FILE *out, const char *bytes, size_t size)
 	}
 	putc('"', out);
 }
+
+void format_html(FILE *out, const char *bytes, size_t size)
+{
+	struct format_buffer b = {NULL, 0, 0, false};
+
+	format_printable(&b, bytes, size);
+	for (size_t i = 0; i < b.size; i++)
+		switch (b.data[i]) {
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			putc(b.data[i], out);
+		}
+	format_clear(&b);
+}

@@ -41,6 +41,9 @@ bool format_is_utf8(const char *bytes, size_t size);
 /* Writes a CSV field: in quotes where RFC 4180 wants them. */
 void format_csv(FILE *out, const char *bytes, size_t size);
 
+/* Writes a cell's text for HTML; what is not printable UTF-8 as \\xNN. */
+void format_html(FILE *out, const char *bytes, size_t size);
+
 /* How a table is drawn. */
 enum format_table_kind {
 	FORMAT_TEXT,

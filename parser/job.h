@@ -19,6 +19,9 @@ enum memparse_status job_store(const struct options *options);
 /* The rows of a query, or an export, of a database or all streams as one. */
 enum memparse_status job_query(const struct options *options);
 
+/* Two streams, or profiles of a database, side by side. */
+enum memparse_status job_compare(const struct options *options);
+
 /* Drops profiles of a database. */
 enum memparse_status job_history(const struct options *options);
 

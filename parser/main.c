@@ -25,6 +25,7 @@
  *			go, store_signature.c and signature.c what sites are
  *			known by
  *	store_read.c	a database -> the model's figures
+ *	compare.c	two profiles of a database -> rows
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them
  *	dump.c		events -> lines; dump_compact.c records
@@ -87,6 +88,8 @@ static enum memparse_status work(const struct options *options)
 		return job_dump(options);
 	if (options->to_v3 != NULL)
 		return job_to_v3(options);
+	if (options->compare != NULL)
+		return job_compare(options);
 	if (options->drop != NULL || options->keep != 0)
 		return job_history(options);
 	if (options->output != NULL)

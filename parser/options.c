@@ -34,6 +34,8 @@ enum {
 	OPTION_LIST,
 	OPTION_DROP,
 	OPTION_KEEP,
+	OPTION_COMPARE,
+	OPTION_BY,
 	OPTION_MAX_LEAK,
 	OPTION_MAX_LEAK_AT,
 	OPTION_SUPPRESSIONS,
@@ -69,6 +71,8 @@ static const struct option long_options[] = {
 	{"list", no_argument, NULL, OPTION_LIST},
 	{"drop", required_argument, NULL, OPTION_DROP},
 	{"keep", required_argument, NULL, OPTION_KEEP},
+	{"compare", optional_argument, NULL, OPTION_COMPARE},
+	{"by", required_argument, NULL, OPTION_BY},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -103,14 +107,21 @@ static const char help_head[] =
 	"events=50\n"
 	"      --profile=N        of a database, profile N instead of the "
 	"newest\n"
-	"  -f, --format=FORMAT    text, box, csv, json or markdown; but for "
-	"text this\n"
-	"                         means -q leaks if there is no -q; the last "
-	"-f counts.\n"
+	"  -f, --format=FORMAT    text, box, csv, json, markdown or html; "
+	"but for text\n"
+	"                         this means -q leaks if there is no -q; the "
+	"last -f counts.\n"
 	"                         junit, sarif (2.1.0): for CI systems, the "
 	"lines that\n"
 	"                         hold memory at the end, and what limits say "
 	"of them\n"
+	"      --compare=A..B     of a database, what holds more in B than in "
+	"A, or less: A\n"
+	"                         and B are numbers of profiles or KEY=VALUE, "
+	"all that bear\n"
+	"                         the label together; KEY=A..B will do\n"
+	"      --compare          of two streams, the old one first\n"
+	"      --by=site|stack    what to compare; site if nothing is said\n"
 	"      --dump             all symbols and events, one a line, as they "
 	"come:\n"
 	"                           lua ADDRESS NAME LINE | c ADDRESS NAME\n"
@@ -276,8 +287,8 @@ static void print_help(void)
 
 static bool read_format(struct options *o, const char *value)
 {
-	static const char *const names[] = {"text", "box", "csv", "json",
-					    "markdown"};
+	static const char *const names[] = {"text", "box",	"csv",
+					    "json", "markdown", "html"};
 
 	if (options_document(o, value))
 		return true;
@@ -290,8 +301,8 @@ static bool read_format(struct options *o, const char *value)
 		return true;
 	}
 	message(NULL,
-		"unknown format '%s': text, box, csv, json, markdown, junit or "
-		"sarif",
+		"unknown format '%s': text, box, csv, json, markdown, html, "
+		"junit or sarif",
 		value);
 	return false;
 }
@@ -460,7 +471,7 @@ static bool goes_on(const struct options *o)
 {
 	return o->leak_only || o->human_readable || o->output || o->query ||
 	       o->has_format || o->profile || o->export_path || o->list ||
-	       o->drop || o->keep || filter_is_any(&o->filter);
+	       o->drop || o->keep || o->compare || filter_is_any(&o->filter);
 }
 
 static bool check(const struct options *o)
@@ -563,6 +574,11 @@ static bool read_option(struct options *o, int option, char *value)
 		return o->list = true;
 	case OPTION_DROP:
 		return read_once(&o->drop, "--drop", value);
+	case OPTION_COMPARE:
+		o->compare = value != NULL ? value : "";
+		return true;
+	case OPTION_BY:
+		return options_read_by(o, value);
 	case OPTION_KEEP:
 		return options_read_keep(o, value);
 	case OPTION_FOCUS:
@@ -637,7 +653,8 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 		return OPTIONS_WRONG;
 	if (o->list)
 		o->query = "profiles";
-	if (o->query == NULL && o->has_format && o->format != REPORT_TEXT)
+	if (o->query == NULL && o->compare == NULL && o->has_format &&
+	    o->format != REPORT_TEXT)
 		o->query = "leaks";
 	return OPTIONS_RUN;
 }

@@ -31,11 +31,14 @@ struct options {
 	int param_count;
 	const char **labels; /* malloc'ed array of KEY=VALUE */
 	int label_count;
-	bool one_profile;   /* all streams make one */
-	const char *source; /* directory of Lua sources, or NULL */
-	bool list;	    /* the profiles of a database */
-	const char *drop;   /* N, or KEY=VALUE; NULL: nothing */
-	uint64_t keep;	    /* profiles; 0: --keep was not given */
+	bool one_profile;    /* all streams make one */
+	const char *source;  /* directory of Lua sources, or NULL */
+	bool list;	     /* the profiles of a database */
+	const char *drop;    /* N, or KEY=VALUE; NULL: nothing */
+	const char *compare; /* A..B; "": two streams; NULL: nothing */
+	bool has_by;	     /* --by was given */
+	bool by_stack;	     /* compare stacks */
+	uint64_t keep;	     /* profiles; 0: --keep was not given */
 	struct filter filter;
 	const char *export_path; /* NULL: no --export; "-" standard output */
 	enum export_format export_format;
@@ -50,6 +53,7 @@ struct options {
 /* In options_history.c: the values of --label and --keep. */
 bool options_add_label(struct options *options, const char *value);
 bool options_read_keep(struct options *options, const char *value);
+bool options_read_by(struct options *options, const char *value);
 
 /* Whether the options about the history go with the others. */
 bool options_check_history(const struct options *options);

@@ -50,6 +50,29 @@ bool options_read_keep(struct options *o, const char *value)
 	return false;
 }
 
+bool options_read_by(struct options *o, const char *value)
+{
+	o->by_stack = strcmp(value, "stack") == 0;
+	o->has_by = true;
+	if (o->by_stack || strcmp(value, "site") == 0)
+		return true;
+	message(NULL, "--by wants site or stack, not '%s'", value);
+	return false;
+}
+
+static bool check_compare(const struct options *o)
+{
+	if (o->compare == NULL)
+		return o->has_by ? wrong("--by goes with --compare") : true;
+	if (o->output != NULL || o->query != NULL || o->leak_only ||
+	    o->human_readable || o->profile != 0 || o->export_path != NULL ||
+	    o->param_count != 0 || filter_is_any(&o->filter) || o->list ||
+	    o->drop != NULL || o->keep != 0)
+		return wrong("--compare goes with -f, --by, --source and "
+			     "--memory only");
+	return true;
+}
+
 /* --list, --drop and --keep are of one database, and of nothing else. */
 static bool check_one(const struct options *o)
 {
@@ -77,5 +100,7 @@ bool options_check_history(const struct options *o)
 		return wrong("--label goes with -o");
 	if (o->one_profile && o->output == NULL)
 		return wrong("--one-profile goes with -o");
-	return check_one(o);
+	if (o->source != NULL && o->output == NULL && o->compare == NULL)
+		return wrong("--source goes with -o or --compare");
+	return check_compare(o) && check_one(o);
 }

@@ -331,6 +331,60 @@ static enum report_result print_csv(struct report *r, FILE *out)
 	return ok == REPORT_OK ? ended(r, result, out) : ok;
 }
 
+/* ---- HTML: a table for mail, with its style in every cell that needs one */
+
+static void html_heads(struct report *r, int columns, FILE *out)
+{
+	fputs("<table border=\"1\" cellpadding=\"4\" cellspacing=\"0\">\n<tr>",
+	      out);
+	for (int i = 0; i < columns; i++) {
+		const char *const name = sqlite3_column_name(r->stmt, i);
+
+		fputs("<th>", out);
+		format_html(out, name ? name : "", name ? strlen(name) : 0);
+		fputs("</th>", out);
+	}
+	fputs("</tr>\n", out);
+}
+
+static enum report_result html_row(struct report *r, int columns,
+				   struct format_buffer *scratch, FILE *out)
+{
+	fputs("<tr>", out);
+	for (int i = 0; i < columns; i++) {
+		const int type = sqlite3_column_type(r->stmt, i);
+		size_t size;
+		const char *const bytes = cell(r, i, &size, scratch);
+
+		if (bytes == NULL)
+			return REPORT_FAILED;
+		fputs(type == SQLITE_INTEGER || type == SQLITE_FLOAT
+			      ? "<td align=\"right\">"
+			      : "<td>",
+		      out);
+		format_html(out, bytes, size);
+		fputs("</td>", out);
+	}
+	fputs("</tr>\n", out);
+	return REPORT_OK;
+}
+
+static enum report_result print_html(struct report *r, FILE *out)
+{
+	const int columns = sqlite3_column_count(r->stmt);
+	struct format_buffer scratch = {NULL, 0, 0, false};
+	enum report_result ok = REPORT_OK;
+	int result = SQLITE_ROW;
+
+	html_heads(r, columns, out);
+	while (!ferror(out) && ok == REPORT_OK &&
+	       (result = sqlite3_step(r->stmt)) == SQLITE_ROW)
+		ok = html_row(r, columns, &scratch, out);
+	fputs("</table>\n", out);
+	format_clear(&scratch);
+	return ok == REPORT_OK ? ended(r, result, out) : ok;
+}
+
 /* ---- JSON: SQLite's own function writes every value */
 
 struct json {
@@ -449,6 +503,8 @@ static enum report_result print_as(struct report *r, enum report_format format,
 	switch (format) {
 	case REPORT_BOX:
 		return print_table(r, FORMAT_BOX, out);
+	case REPORT_HTML:
+		return print_html(r, out);
 	case REPORT_MARKDOWN:
 		return print_table(r, FORMAT_MARKDOWN, out);
 	case REPORT_CSV:

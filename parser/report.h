@@ -1,5 +1,5 @@
 /*
- * report.h - a query's rows, as text, box, CSV, JSON or Markdown.
+ * report.h - a query's rows, as text, box, CSV, JSON, Markdown or HTML.
  *
  * A query is one SELECT, one of queries/ or a user's own. It can only read:
  * SQLite asks for every table and function that it uses, and all else is
@@ -21,6 +21,7 @@ enum report_format {
 	REPORT_CSV,
 	REPORT_JSON,
 	REPORT_MARKDOWN,
+	REPORT_HTML,
 };
 
 enum report_result {

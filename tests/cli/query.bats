@@ -6,7 +6,7 @@ QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
   alive_since callers_of"
 
 # Those over many profiles are in history.bats and compare.bats.
-HISTORY="profiles"
+HISTORY="profiles compare compare_stacks"
 
 @test "every query of the folder is known here" {
   for file in "$SOURCE"/queries/*.sql; do

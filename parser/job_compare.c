@@ -1,0 +1,202 @@
+/*
+ * job_compare.c - two profiles side by side.
+ */
+#include "job.h"
+
+#include <stdlib.h>
+
+#include "compare.h"
+#include "message.h"
+
+/* What is compared: of one database. Frees with sides_clear(). */
+struct sides {
+	char *base, *head;
+};
+
+static void sides_clear(struct sides *sides)
+{
+	sqlite3_free(sides->base);
+	sqlite3_free(sides->head);
+}
+
+static enum memparse_status check(struct compare *c, const char *name,
+				  sqlite3 *db, const char *selector)
+{
+	switch (compare_check(c, db, selector)) {
+	case COMPARE_DONE:
+		return MEMPARSE_DONE;
+	case COMPARE_NO_PROFILE:
+		message(name, "%s", c->error);
+		return MEMPARSE_USAGE;
+	default:
+		message(name, "%s", c->error);
+		return MEMPARSE_SYSTEM;
+	}
+}
+
+/* Sets a parameter of the query, as "NAME=VALUE". */
+static enum report_result set(struct report *r, const char *name,
+			      const char *value)
+{
+	char *const param = sqlite3_mprintf("%s=%s", name, value);
+	const enum report_result result =
+		param != NULL ? report_param(r, param) : REPORT_FAILED;
+
+	sqlite3_free(param);
+	return result;
+}
+
+/* Prints the rows. */
+static enum memparse_status print(const struct options *options, sqlite3 *db,
+				  const char *name, const struct sides *sides)
+{
+	const char *const query =
+		options->by_stack ? "compare_stacks" : "compare";
+	enum memparse_status status = MEMPARSE_DONE;
+	struct compare c = {0};
+	struct report r = {0};
+	enum report_result result;
+
+	status = check(&c, name, db, sides->base);
+	if (status == MEMPARSE_DONE)
+		status = check(&c, name, db, sides->head);
+	if (status != MEMPARSE_DONE)
+		return status;
+	result = report_prepare(&r, db, report_find(query));
+	if (result == REPORT_OK)
+		result = set(&r, "base", sides->base);
+	if (result == REPORT_OK)
+		result = set(&r, "head", sides->head);
+	if (result == REPORT_OK)
+		result = report_print(&r, 0, options->format, stdout);
+	if (result != REPORT_OK) {
+		message(name, "%s", r.error);
+		status = MEMPARSE_SYSTEM;
+	}
+	report_close(&r);
+	return status;
+}
+
+/* ---- of one database */
+
+static enum memparse_status compare_database(const struct options *options,
+					     const char *path)
+{
+	struct sides sides = {NULL, NULL};
+	enum memparse_status status;
+	enum store_result result;
+	struct store_reader r;
+
+	if (*options->compare == '\0') {
+		message(path, "--compare=A..B says which profiles of a "
+			      "database");
+		return MEMPARSE_USAGE;
+	}
+	if (!compare_split(options->compare, &sides.base, &sides.head)) {
+		message(NULL,
+			"--compare wants A..B, each a profile's number or "
+			"KEY=VALUE, not '%s'",
+			options->compare);
+		return MEMPARSE_USAGE;
+	}
+	result = store_read_open(&r, path);
+	if (result == STORE_OK)
+		status = print(options, r.db, path, &sides);
+	else
+		status = job_fail_reader(&r, path, result);
+	store_read_close(&r);
+	sides_clear(&sides);
+	return status;
+}
+
+/* ---- of two streams, through a database that vanishes */
+
+static enum memparse_status fail_store(const struct store *store)
+{
+	if (job_keep_on())
+		message("temporary database", "%s",
+			store ? store_error(store) : "out of memory");
+	return MEMPARSE_SYSTEM;
+}
+
+/* Stores a stream that is open; DONE also for one that is cut. */
+static enum memparse_status load(const struct options *options,
+				 struct job_input *in, struct store *store)
+{
+	struct store_profile profile = {
+		.source = in->path,
+		.version = MEMPARSE_VERSION_STRING,
+	};
+	enum memparse_status status;
+	struct model *model;
+
+	if (!store_begin(store))
+		return fail_store(store);
+	model = job_model(options, NULL, NULL);
+	if (model == NULL)
+		return job_no_memory();
+	status = job_input_read(in, model, store);
+	profile.complete = in->ended == MEMPARSE_DONE;
+	profile.end_reason = profile.complete ? NULL : in->ingest.error;
+	profile.end_offset = in->ingest.offset;
+	if (status == MEMPARSE_DONE &&
+	    (!store_profile(store, model, &profile) ||
+	     !store_sign(store, options->source)))
+		status = fail_store(store);
+	model_free(model);
+	return status;
+}
+
+static enum memparse_status compare_streams(const struct options *options,
+					    struct job_input *in)
+{
+	const struct sides sides = {(char[]){"1"}, (char[]){"2"}};
+	enum memparse_status status = MEMPARSE_DONE, ended = MEMPARSE_DONE;
+	struct store *store = NULL;
+
+	if (store_open(&store, NULL, true) != STORE_OK)
+		status = fail_store(store);
+	for (int i = 0; i < 2 && status == MEMPARSE_DONE; i++) {
+		if (i != 0)
+			status = job_input_open(options, in,
+						options->operands[i], NULL);
+		if (status == MEMPARSE_DONE && in->is_database) {
+			message(in->path, "--compare wants two streams, or "
+					  "one database");
+			status = MEMPARSE_USAGE;
+		}
+		if (status == MEMPARSE_DONE)
+			status = load(options, in, store);
+		ended = job_worse(ended, in->ended);
+		job_input_close(in);
+	}
+	if (status == MEMPARSE_DONE && !store_commit(store))
+		status = fail_store(store);
+	if (status == MEMPARSE_DONE)
+		status =
+			print(options, store_database(store), in->path, &sides);
+	store_close(store);
+	return job_worse(status, ended);
+}
+
+enum memparse_status job_compare(const struct options *options)
+{
+	struct job_input in = {0};
+	enum memparse_status status =
+		job_input_open(options, &in, options->operands[0], NULL);
+
+	if (status != MEMPARSE_DONE) {
+		/* It has been said why. */
+	} else if (in.is_database && options->operand_count == 1) {
+		status = compare_database(options, in.path);
+	} else if (in.is_database || options->operand_count != 2 ||
+		   *options->compare != '\0') {
+		message(NULL, "--compare=A..B goes with one database, "
+			      "--compare with two streams, the old one first");
+		status = MEMPARSE_USAGE;
+	} else {
+		status = compare_streams(options, &in);
+	}
+	job_input_close(&in);
+	return status;
+}
