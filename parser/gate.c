@@ -242,8 +242,84 @@ static enum gate_result suppress(struct adding *a, sqlite3 *db, int64_t profile)
 	return result;
 }
 
+/* ---- which of them grow */
+
+static int compare_pointers(const void *left, const void *right)
+{
+	return strcmp((*(struct gate_site *const *)left)->name,
+		      (*(struct gate_site *const *)right)->name);
+}
+
+/* The sites of the profile that is being added, in the order of names. */
+struct by_name {
+	struct gate_site **list;
+	size_t count;
+};
+
+/* A row of queries/verdicts.sql. */
+static bool add_verdict(void *arg, sqlite3_stmt *row)
+{
+	const struct by_name *const sites = arg;
+	char *const name = (char *)sqlite3_column_text(row, 0);
+	const char *const verdict = (const char *)sqlite3_column_text(row, 1);
+	struct gate_site key = {.name = name}, *const wanted = &key, **found;
+
+	if (name == NULL || verdict == NULL)
+		return false;
+	if (strcmp(verdict, "growing") != 0)
+		return true;
+	found = bsearch(&wanted, sites->list, sites->count,
+			sizeof(*sites->list), compare_pointers);
+	if (found != NULL) {
+		(*found)->growing = true;
+		(*found)->slope = sqlite3_column_double(row, 3);
+		(*found)->low = sqlite3_column_double(row, 4);
+		(*found)->high = sqlite3_column_double(row, 5);
+	}
+	return true;
+}
+
+static bool look_summary(void *arg, sqlite3_stmt *row)
+{
+	*(bool *)arg = sqlite3_column_int(row, 0) != 0;
+	return true;
+}
+
+/* Finds out which of the sites from first on grow. */
+static enum gate_result find_growing(struct gate *g, sqlite3 *db,
+				     int64_t profile, size_t first)
+{
+	struct by_name sites = {.count = g->count - first};
+	bool summary = false;
+	enum gate_result result =
+		rows(g, db, profile,
+		     "SELECT summary FROM profile WHERE profile_id = ?1",
+		     look_summary, &summary);
+
+	if (result == GATE_OK && summary) {
+		snprintf(g->error, sizeof(g->error),
+			 "profile %" PRId64 " has no rows of single blocks, "
+			 "which --fail-on=growing needs: ingest without "
+			 "--summary",
+			 profile);
+		return GATE_REFUSED;
+	}
+	sites.list = calloc(sites.count + 1, sizeof(*sites.list));
+	if (sites.list == NULL)
+		return no_memory(g);
+	for (size_t i = 0; i < sites.count; i++)
+		sites.list[i] = &g->sites[first + i];
+	qsort(sites.list, sites.count, sizeof(*sites.list), compare_pointers);
+	if (result == GATE_OK)
+		result = rows(g, db, profile, report_find("verdicts"),
+			      add_verdict, &sites);
+	free(sites.list);
+	return result;
+}
+
 enum gate_result gate_add(struct gate *g, sqlite3 *db, int64_t profile)
 {
+	const size_t first = g->count;
 	struct adding a = {.g = g};
 	enum gate_result result =
 		rows(g, db, profile,
@@ -255,6 +331,8 @@ enum gate_result gate_add(struct gate *g, sqlite3 *db, int64_t profile)
 
 	if (result == GATE_OK && g->suppressions.count != 0)
 		result = suppress(&a, db, profile);
+	if (result == GATE_OK && g->limits->growing)
+		result = find_growing(g, db, profile, first);
 	free(a.sites.list);
 	free(a.frames.list);
 	free(a.callsites.list);
@@ -290,6 +368,12 @@ static void join(struct gate_site *to, struct gate_site *from)
 	to->bytes += from->bytes;
 	to->hidden_blocks += from->hidden_blocks;
 	to->hidden_bytes += from->hidden_bytes;
+	if (from->growing) {
+		to->growing = true;
+		to->slope = from->slope;
+		to->low = from->low;
+		to->high = from->high;
+	}
 	if (to->suppression == 0)
 		to->suppression = from->suppression;
 	clear_site(from);
@@ -332,12 +416,22 @@ static const struct gate_at *exceeded_at(const struct gate *g,
 static bool judge_site(const struct gate *g, struct gate_site *s)
 {
 	const struct gate_at *const at = exceeded_at(g, s);
+	const bool growing = s->growing && s->blocks != 0;
+	char holds[96] = "", grows[160] = "";
 
-	if (at == NULL)
+	if (at == NULL && !growing)
 		return true;
-	return asprintf(&s->reason,
-			"holds %" PRIu64 "B, more than %" PRIu64 "B", s->bytes,
-			at->bytes) >= 0;
+	if (at != NULL)
+		snprintf(holds, sizeof(holds),
+			 "holds %" PRIu64 "B, more than %" PRIu64 "B", s->bytes,
+			 at->bytes);
+	if (growing)
+		snprintf(grows, sizeof(grows),
+			 "grows by %.6g bytes in 1,000 events (95 %%: %.6g to "
+			 "%.6g)",
+			 s->slope, s->low, s->high);
+	return asprintf(&s->reason, "%s%s%s", holds,
+			at != NULL && growing ? ", and " : "", grows) >= 0;
 }
 
 enum gate_result gate_judge(struct gate *g)

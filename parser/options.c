@@ -63,6 +63,7 @@ static const struct option long_options[] = {
 	{"to-v3", required_argument, NULL, OPTION_TO_V3},
 	{"max-leak", required_argument, NULL, OPTION_MAX_LEAK},
 	{"max-leak-at", required_argument, NULL, OPTION_MAX_LEAK_AT},
+	{"fail-on", required_argument, NULL, OPTION_FAIL_ON},
 	{"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"label", required_argument, NULL, OPTION_LABEL},
@@ -154,6 +155,7 @@ static const char help_head[] =
 	"      --max-leak-at=PATTERN=SIZE  more than SIZE at a line whose "
 	"name matches\n"
 	"                         the shell pattern; may be repeated\n"
+	"      --fail-on=growing  a line that grows, as -q verdicts tells\n"
 	"      --suppressions=FILE  leaks that are known: lines leak:PATTERN, "
 	"where *\n"
 	"                         is any text, ^ the begin, $ the end; PATTERN "

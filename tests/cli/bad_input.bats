@@ -99,7 +99,7 @@ A='offset 0: not a memprof stream*'
 @test "an option with a value it cannot have" { fails 2 "option '--help' doesn't allow an argument" --help=1 app; }
 @test "a long option without its value" { fails 2 "option '--output' requires an argument" app --output; }
 @test "an option without its value" { fails 2 "option requires an argument -- 'o'" app -o; }
-@test "an unknown query" { fails 2 "unknown query 'nosuch': *churn*top_allocators" -q nosuch app; }
+@test "an unknown query" { fails 2 "unknown query 'nosuch': *churn*top_allocators*" -q nosuch app; }
 @test "a query file that is not there" { fails 4 "no/such.sql: No such file or directory" -q no/such.sql app; }
 @test "an unknown format" { fails 2 "unknown format 'xml': *" -f xml app; }
 @test "an empty value" { fails 2 "--output wants a value" -o "" app; }

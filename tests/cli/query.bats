@@ -3,7 +3,7 @@ load common
 
 QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
   heap_over_time realloc_chains leaks_by_stack flat_cumulative peak temporary
-  alive_since callers_of"
+  alive_since callers_of verdicts"
 
 # Those over many profiles are in history.bats and compare.bats.
 HISTORY="profiles compare compare_stacks"

@@ -1,0 +1,167 @@
+# verdicts.bats - growing, plateau, one-off: of programs whose truth is known.
+load common
+
+# program SEED [COMPACT]: lines of @p.lua, each with its kind of life. With
+# COMPACT, garbage is not freed before full collections, which are in the
+# stream.
+#   10 grows by 8 bytes, now and then     20 a ring of 100 blocks
+#   30 made at the begin, once            40 once at the begin, again at 90 %
+#   50 comes and goes by chance           60 grows in the first half, then not
+#   70 made at the very end               80 garbage, more and more of it
+program() {
+  awk -v seed="$1" -v compact="${2-}" '
+    function at(line) { return compact ? "@" line / 10 : "lua 0x1000:" line }
+    function alloc(line, size) {
+      printf "alloc %s 0x%x %d\n", at(line), ++address * 16, size
+      sizes[address] = size
+      return address
+    }
+    function free(a) {
+      printf "free %s 0x%x %d\n", compact ? "@9" : "int", a * 16, sizes[a]
+    }
+    BEGIN {
+      srand(seed)
+      if (compact) {
+        print "ljs 3\nljm 131\nstart 1700000000000000 1 64 \"x\""
+        print "string \"@p.lua\"\nproto 1 0 0"
+        for (l = 10; l <= 80; l += 10) print "frame lua 1:" l
+        print "frame int 1"
+        for (l = 1; l <= 9; l++) print "callsite 0 " l
+      } else
+        print "ljs 3\nlua 0x1000 \"@p.lua\" 1\nljm 3"
+      alloc(30, 1000); alloc(40, 500)
+      for (i = 1; i <= 4000; i++) {
+        if (rand() < 0.5) alloc(10, 8)
+        if (i > 100) free(ring[i % 100])
+        ring[i % 100] = alloc(20, 16 + int(rand() * 16))
+        if (some && rand() < 0.5) free(chance[some--])
+        else if (some < 60) chance[++some] = alloc(50, 40)
+        if (i <= 2000 && i % 10 == 0) alloc(60, 32)
+        if (i == 3600) alloc(40, 700)
+        if (i == 3990) alloc(70, 9999)
+        garbage[++many] = alloc(80, 8 + i / 50)
+        if (!compact || i % 200 == 0) {
+          while (many) free(garbage[many--])
+          if (compact) print "collection 0"
+        }
+      }
+      print "end"
+    }' > text
+  "$ENCODE" text > program
+}
+
+# verdict LINE: of a line of the last output.
+verdict() {
+  awk -F, -v site="@p.lua:$1" '$1 == site { print $2 }' <<< "$output"
+}
+
+# right KIND: every line has its verdict.
+right() {
+  local pair
+  for pair in 10:growing 20:plateau 30:one-off 40:plateau 50:plateau \
+    60:plateau 70:unclear; do
+    [ "$(verdict ${pair%:*})" = "${pair#*:}" ] ||
+      wrong "$1: $pair is $(verdict ${pair%:*})" "$output"
+  done
+  # Garbage is none alive, or too little to be known.
+  [[ "$(verdict 80)" != growing ]] || wrong "$1" "$output"
+}
+
+@test "the verdict of each kind of line, at even moments" {
+  for seed in 1 2 3 4 5; do
+    program $seed
+    works program -q verdicts -f csv
+    right $seed
+    [[ "$output" == *",64,even moments"* ]] || wrong "$output"
+  done
+}
+
+@test "the verdict of each kind of line, at full collections" {
+  for seed in 1 2 3 4 5; do
+    program $seed compact
+    works program -q verdicts -f csv
+    right $seed
+    [[ "$output" == *",20,collections"* ]] || wrong "$output"
+  done
+}
+
+# Each quarter holds a little more than the one before, but what comes and goes
+# is a hundred times as much.
+@test "what may as well be chance does not grow" {
+  awk 'BEGIN {
+    print "ljs 3\nlua 0x1000 \"@p.lua\" 1\nljm 3"
+    for (k = 1; k <= 64; k++) {
+      if (k % 2 == 0) printf "alloc lua 0x1000:7 0x%x %d\n", k * 16, 1000 + k
+      else if (k == 1) print "alloc int 0x8 8"
+      else printf "free int 0x%x %d\n", (k - 1) * 16, 999 + k
+      printf "alloc int 0x%x 8\n", k * 16 + 8
+    }
+    print "end" }' > text
+  "$ENCODE" text > program
+  works program -q verdicts -f csv
+  awk -F, '$1 == "@p.lua:7" {
+    exit !($2 == "plateau" && $4 > 0 && $5 < 0 && $7 < $8 && $8 < $9 && $9 < $10)
+  }' <<< "$output" || wrong "$output"
+}
+
+@test "the stock shell says the same" {
+  for how in "" compact; do
+    program 1 $how
+    memparse program -o "db$how"
+    works "db$how" -q verdicts -f csv
+    [ "$(tail -n +2 <<< "$output" | tr -d '"')" = \
+      "$(sqlite3 -csv "db$how" < "$SOURCE/queries/verdicts.sql" | tr -d '"')" ]
+  done
+}
+
+# The live bytes of line 10 replayed by awk, at 64 moments; least squares.
+@test "slope and bounds are those of the events" {
+  program 7
+  works program -q verdicts -f csv
+  grep '^@p.lua:10,' <<< "$output" | cut -d, -f4-6 > got
+  awk '
+    /^(alloc|free)/ { n++ }
+    /^alloc lua 0x1000:10 / { held[n] = 8 }
+    END {
+      for (k = 1; k <= 64; k++) {
+        while (e < int((k * n + 63) / 64)) y += held[++e]
+        xs[k] = e / 1000; ys[k] = y; mx += xs[k] / 64; my += y / 64
+      }
+      for (k = 1; k <= 64; k++) {
+        xx += (xs[k] - mx) ^ 2; xy += (xs[k] - mx) * (ys[k] - my)
+      }
+      slope = xy / xx
+      for (k = 1; k <= 64; k++)
+        rest += (ys[k] - my - slope * (xs[k] - mx)) ^ 2
+      error = 2.0003 * sqrt(rest / 62 / xx)
+      printf "%.3f,%.3f,%.3f\n", slope, slope - error, slope + error
+    }' text > wanted
+  awk -F, 'NR == FNR { for (i = 1; i <= 3; i++) w[i] = $i; next }
+    { for (i = 1; i <= 3; i++) if ($i - w[i] > 0.002 || w[i] - $i > 0.002) exit 1
+    }' wanted got || wrong "$(cat got)" "$(cat wanted)"
+  [ -s got ]
+}
+
+@test "--fail-on=growing" {
+  program 1
+  run --separate-stderr memparse program --fail-on=growing --leak-only
+  [ "$status" -eq 1 ] && [ "${#stderr_lines[@]}" -eq 1 ] || wrong "$stderr"
+  [[ "$stderr" == "memparse: program: limit exceeded: @p.lua:10 grows by "*" bytes in 1,000 events (95 %: "*" to "*")" ]] ||
+    wrong "$stderr"
+  for how in "program -q leaks" "program -o db" "db" "db -q churn" \
+    "program program" "db --export=collapsed:-" "db -f sarif"; do
+    run --separate-stderr memparse $how --fail-on=growing
+    [ "$status" -eq 1 ] && [[ "$stderr" == *"@p.lua:10 grows by"* ]] ||
+      wrong "$how" "$stderr"
+  done
+  printf 'leak:p.lua:10$\n' > known
+  run --separate-stderr memparse db --fail-on=growing --suppressions=known
+  [ "$status" -eq 0 ] || wrong "$stderr"
+  works app --fail-on=growing --leak-only
+  memparse program -o summary --summary
+  fails 2 "summary: profile 1 has no rows of single blocks*" summary \
+    --fail-on=growing
+  fails 2 "--fail-on=growing needs*" program -o new --summary --fail-on=growing
+  fails 2 "--fail-on wants growing, *" program --fail-on=new
+  only db known program summary text
+}
