@@ -5,6 +5,7 @@
 #include "peek.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -36,7 +37,7 @@ static size_t read_through_pipe(const void *address, void *out, size_t n)
 	char *to = out;
 	int fd[2];
 	size_t done = 0;
-	if (pipe(fd) != 0)
+	if (pipe2(fd, O_CLOEXEC) != 0)
 		return 0;
 	while (done < n) {
 		size_t part = n - done < 512 ? n - done : 512;
