@@ -32,8 +32,13 @@ struct gate_limits {
 	uint64_t bytes;	    /* alive at the end, over all sites */
 	struct gate_at *at; /* malloc'ed array */
 	unsigned at_count;
-	bool growing;		  /* no site may grow; see queries/verdicts */
-	const char *suppressions; /* a file, or NULL; borrowed */
+	bool growing; /* no site may grow; see queries/verdicts */
+	/* Of a comparison: what may be alive more than before. */
+	bool has_growth, growth_is_percent;
+	uint64_t growth_bytes;
+	double growth_percent;	   /* of the bytes alive before */
+	bool fail_new, fail_grown; /* no line may be new, or have grown */
+	const char *suppressions;  /* a file, or NULL; borrowed */
 };
 
 void gate_limits_clear(struct gate_limits *limits);

@@ -132,6 +132,13 @@ enum memparse_status job_export(const struct options *options, sqlite3 *db,
 enum memparse_status job_gate_open(struct options *options);
 enum memparse_status job_gate_add(const struct options *options, sqlite3 *db,
 				  const char *name, int64_t profile);
+/*
+ * The limits of a comparison of base and head: EXCEEDED, and it has been said
+ * why; before is what to call the older side.
+ */
+enum memparse_status job_growth(const struct options *options, sqlite3 *db,
+				const char *name, const char *base,
+				const char *head, const char *before);
 enum memparse_status job_gate_close(struct options *options,
 				    enum memparse_status status);
 

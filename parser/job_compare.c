@@ -48,7 +48,8 @@ static enum report_result set(struct report *r, const char *name,
 
 /* Prints the rows. */
 static enum memparse_status print(const struct options *options, sqlite3 *db,
-				  const char *name, const struct sides *sides)
+				  const char *name, const struct sides *sides,
+				  const char *before)
 {
 	const char *const query =
 		options->by_stack ? "compare_stacks" : "compare";
@@ -74,6 +75,9 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 		status = MEMPARSE_SYSTEM;
 	}
 	report_close(&r);
+	if (status == MEMPARSE_DONE)
+		status = job_growth(options, db, name, sides->base, sides->head,
+				    before);
 	return status;
 }
 
@@ -101,7 +105,7 @@ static enum memparse_status compare_database(const struct options *options,
 	}
 	result = store_read_open(&r, path);
 	if (result == STORE_OK)
-		status = print(options, r.db, path, &sides);
+		status = print(options, r.db, path, &sides, sides.base);
 	else
 		status = job_fail_reader(&r, path, result);
 	store_read_close(&r);
@@ -173,8 +177,8 @@ static enum memparse_status compare_streams(const struct options *options,
 	if (status == MEMPARSE_DONE && !store_commit(store))
 		status = fail_store(store);
 	if (status == MEMPARSE_DONE)
-		status =
-			print(options, store_database(store), in->path, &sides);
+		status = print(options, store_database(store), in->path, &sides,
+			       options->operands[0]);
 	store_close(store);
 	return job_worse(status, ended);
 }

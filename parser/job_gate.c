@@ -156,7 +156,9 @@ enum memparse_status job_gate_close(struct options *options,
 {
 	if (options->gate == NULL)
 		return status;
-	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT)
+	/* EXCEEDED is a comparison's. */
+	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT ||
+	    status == MEMPARSE_EXCEEDED)
 		status = job_worse(status,
 				   judge(options, status == MEMPARSE_DONE));
 	gate_clear(options->gate);

@@ -38,6 +38,7 @@ enum {
 	OPTION_BY,
 	OPTION_MAX_LEAK,
 	OPTION_MAX_LEAK_AT,
+	OPTION_MAX_GROWTH,
 	OPTION_SUPPRESSIONS,
 	OPTION_FAIL_ON,
 	OPTION_VERSION,
@@ -63,6 +64,7 @@ static const struct option long_options[] = {
 	{"to-v3", required_argument, NULL, OPTION_TO_V3},
 	{"max-leak", required_argument, NULL, OPTION_MAX_LEAK},
 	{"max-leak-at", required_argument, NULL, OPTION_MAX_LEAK_AT},
+	{"max-growth", required_argument, NULL, OPTION_MAX_GROWTH},
 	{"fail-on", required_argument, NULL, OPTION_FAIL_ON},
 	{"suppressions", required_argument, NULL, OPTION_SUPPRESSIONS},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
@@ -156,6 +158,10 @@ static const char help_head[] =
 	"name matches\n"
 	"                         the shell pattern; may be repeated\n"
 	"      --fail-on=growing  a line that grows, as -q verdicts tells\n"
+	"      --max-growth=SIZE|N%  of --compare, so much more than before\n"
+	"      --fail-on=new      of --compare, a line that held nothing "
+	"before\n"
+	"      --fail-on=grown    or one that held less\n"
 	"      --suppressions=FILE  leaks that are known: lines leak:PATTERN, "
 	"where *\n"
 	"                         is any text, ^ the begin, $ the end; PATTERN "
@@ -599,6 +605,8 @@ static bool read_option(struct options *o, int option, char *value)
 		return options_max_leak(o, value);
 	case OPTION_MAX_LEAK_AT:
 		return options_max_leak_at(o, value);
+	case OPTION_MAX_GROWTH:
+		return options_max_growth(o, value);
 	case OPTION_SUPPRESSIONS:
 		return options_suppressions(o, value);
 	case OPTION_FAIL_ON:

@@ -71,6 +71,29 @@ bool options_max_leak_at(struct options *o, char *value)
 	return true;
 }
 
+bool options_max_growth(struct options *o, const char *value)
+{
+	struct gate_limits *const limits = &o->limits;
+	char *end = NULL;
+
+	if (limits->has_growth) {
+		message(NULL, "--max-growth is given twice");
+		return false;
+	}
+	limits->has_growth = true;
+	if (options_size(value, &limits->growth_bytes))
+		return true;
+	if (strspn(value, "0123456789.") == strcspn(value, "%"))
+		limits->growth_percent = strtod(value, &end);
+	if (end != NULL && end != value && strcmp(end, "%") == 0)
+		return limits->growth_is_percent = true;
+	message(NULL,
+		"--max-growth wants a size or a percentage, such as 64K or "
+		"10%%, not '%s'",
+		value);
+	return false;
+}
+
 bool options_suppressions(struct options *o, const char *value)
 {
 	if (o->limits.suppressions != NULL || *value == '\0') {
@@ -97,26 +120,49 @@ bool options_document(struct options *o, const char *value)
 
 bool options_fail_on(struct options *o, const char *value)
 {
-	if (strcmp(value, "growing") != 0) {
-		message(NULL, "--fail-on wants growing, not '%s'", value);
-		return false;
-	}
-	return o->limits.growing = true;
+	if (strcmp(value, "growing") == 0)
+		return o->limits.growing = true;
+	if (strcmp(value, "new") == 0)
+		return o->limits.fail_new = true;
+	if (strcmp(value, "grown") == 0)
+		return o->limits.fail_grown = true;
+	message(NULL, "--fail-on wants growing, new or grown, not '%s'", value);
+	return false;
+}
+
+/* Is there a limit for a comparison? */
+static bool has_growth(const struct options *o)
+{
+	return o->limits.has_growth || o->limits.fail_new ||
+	       o->limits.fail_grown;
 }
 
 bool options_has_limit(const struct options *o)
 {
-	return o->limits.has_bytes || o->limits.at_count != 0 ||
-	       o->limits.growing;
+	return has_growth(o) || o->limits.has_bytes ||
+	       o->limits.at_count != 0 || o->limits.growing;
 }
 
 bool options_gate_check(const struct options *o)
 {
 	const bool limit = options_has_limit(o);
 
-	if (limit && (o->dump || o->to_v3)) {
-		message(NULL, "a limit is for a report, not for --dump and "
-			      "--to-v3");
+	if ((limit || o->document != GATE_NONE) &&
+	    (o->dump || o->to_v3 || o->list || o->drop || o->keep)) {
+		message(NULL, "a limit is for a report, not for --dump, "
+			      "--to-v3, --list, --drop or --keep");
+		return false;
+	}
+	if (has_growth(o) && o->compare == NULL) {
+		message(NULL, "--max-growth, --fail-on=new and grown go with "
+			      "--compare");
+		return false;
+	}
+	if (o->compare != NULL &&
+	    (o->limits.has_bytes || o->limits.at_count || o->limits.growing ||
+	     o->document != GATE_NONE)) {
+		message(NULL, "--compare has limits of its own: --max-growth, "
+			      "--fail-on=new and grown");
 		return false;
 	}
 	if (o->document != GATE_NONE && (o->query || o->export_path)) {

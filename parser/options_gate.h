@@ -18,6 +18,7 @@ bool options_size(const char *text, uint64_t *bytes);
 /* Each reads one option's value; false, and it has been said what is wrong. */
 bool options_max_leak(struct options *o, const char *value);
 bool options_max_leak_at(struct options *o, char *value);
+bool options_max_growth(struct options *o, const char *value);
 bool options_suppressions(struct options *o, const char *value);
 /* Is the value of -f the format of a document? Then it is taken. */
 bool options_document(struct options *o, const char *value);

@@ -1,0 +1,102 @@
+# gate_growth.bats - limits of a comparison.
+load common
+
+# Two builds: @app.lua:5 holds 121 bytes, then 200 more; @new.lua:3 is new, and
+# buffer_new, which holds 1000, is gone. In all it is less.
+builds() {
+  sed '/^alloc c/d; /^realloc c/d; /^free c/d
+    s/^end/lua 0x3000 "@new.lua" 1\nalloc lua 0x3000:3 0xc00 200\nend/
+    s/0x300 41/0x300 241/' "$SOURCE/tests/cli/streams/app.ljm" > text
+  "$ENCODE" text > newer
+  memparse app -o db --label=build=1
+  memparse newer -o db --label=build=2
+}
+
+# judged STATUS LINE... -- ARGUMENTS...: these lines on standard error.
+judged() {
+  local wanted=$1 said=()
+  shift
+  while [ "$1" != -- ]; do
+    said+=("memparse: $1")
+    shift
+  done
+  shift
+  run --separate-stderr memparse "$@"
+  [ "$status" -eq "$wanted" ] || wrong "memparse $*: $status" "$stderr"
+  diff <(printf '%s\n' "${said[@]}") <(printf '%s\n' "$stderr") >&2
+}
+
+@test "new lines, and grown ones" {
+  builds
+  judged 1 \
+    "db: limit exceeded: @new.lua:3 holds 200B, and nothing in build=1" \
+    -- db --compare=build=1..2 --fail-on=new
+  judged 1 \
+    "db: limit exceeded: @app.lua:5 holds 321B, 200B more than in build=1" \
+    -- db --compare=build=1..2 --fail-on=grown
+  works db --compare=build=2..2 --fail-on=new --fail-on=grown
+  works db --compare=build=2..2 --max-growth=0
+}
+
+@test "the sum, in bytes or as a part" {
+  builds
+  # Backwards: what is gone is new.
+  after=$(sqlite3 db "SELECT live_bytes FROM profile WHERE profile_id = 2")
+  more=$((1203 - after))
+  works db --compare=build=2..1 --max-growth=$more
+  run --separate-stderr memparse db --compare=build=2..1 --max-growth=$((more - 1))
+  [ "$status" -eq 1 ] || wrong "$stderr"
+  [ "${stderr_lines[0]}" = "memparse: db: limit exceeded: 1203B are alive at the end, ${more}B more than in build=2, where $((more - 1))B more are allowed" ] ||
+    wrong "$stderr"
+  [ "${stderr_lines[1]}" = "memparse: db: limit exceeded: buffer_new:0x2000 holds 1000B, and nothing in build=2" ] ||
+    wrong "$stderr"
+  works db --compare=build=2..1 --max-growth=1K
+  works db --compare=build=2..1 --max-growth=1000%
+  run --separate-stderr memparse db --compare=build=2..1 --max-growth=10.5%
+  [ "$status" -eq 1 ] && [[ "$stderr" == *"where 10.5% more are allowed"* ]] ||
+    wrong "$stderr"
+  # It is less as a whole: lines that grew are no matter.
+  works db --compare=build=1..2 --max-growth=0
+}
+
+@test "two streams; one that is cut" {
+  builds
+  run --separate-stderr memparse --compare app newer --fail-on=new
+  [ "$status" -eq 1 ] &&
+    [[ "$stderr" == *"limit exceeded: @new.lua:3 holds 200B, and nothing in app" ]] ||
+    wrong "$stderr"
+  run --separate-stderr memparse --compare app cut --fail-on=new
+  [ "$status" -eq 3 ] && [[ "$stderr" == *"limit exceeded: @cut.lua:"* ]] ||
+    wrong "$stderr"
+}
+
+@test "suppressions" {
+  builds
+  printf 'leak:new.lua\nleak:nowhere\n' > known
+  run --separate-stderr memparse db --compare=build=1..2 --fail-on=new \
+    --suppressions=known
+  [ "$status" -eq 0 ] || wrong "$stderr"
+  [ "$stderr" = "memparse: db: suppressed: 200B in 1 blocks
+memparse: known: line 2: nothing is suppressed by leak:nowhere" ] ||
+    wrong "$stderr"
+  printf 'leak:buffer\n' > known
+  run --separate-stderr memparse db --compare=build=2..1 --max-growth=0 \
+    --suppressions=known
+  [ "$status" -eq 0 ] || wrong "$stderr"
+}
+
+@test "what is wrong" {
+  builds
+  for value in '' x 1.5 % 10%% -1 -1% 1e3% 0x1% 10K%; do
+    fails 2 "--max-growth wants a size or a percentage*" db \
+      --compare=build=1..2 --max-growth="$value"
+  done
+  fails 2 "--max-growth, --fail-on=new and grown go with --compare" db \
+    --max-growth=1
+  fails 2 "--max-growth, --fail-on=new and grown go with --compare" app \
+    --fail-on=grown
+  fails 2 "--compare has limits of its own*" db --compare=build=1..2 --max-leak=1
+  fails 2 "--compare has limits of its own*" db --compare=build=1..2 -f sarif
+  fails 2 "a limit is for a report*" db --list --max-leak=1
+  fails 2 "--fail-on wants growing, new or grown*" app --fail-on=x
+}
