@@ -169,8 +169,7 @@ static uint32_t intern_site(const struct frame *f, const struct names *n,
 	} else if (site.kind != MODEL_SITE_INTERNAL) {
 		site.name = callsites_name(n, f->chunk, true);
 		site.line = f->line;
-		if (site.kind == MODEL_SITE_LUA)
-			site.first_line = model_line(f->first_line);
+		site.first_line = model_line(f->first_line);
 	}
 	if (site.kind == MODEL_SITE_TRACE) {
 		site.trace_number = f->trace_number;

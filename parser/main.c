@@ -42,7 +42,8 @@
  *			what of it is about many profiles; options_gate.c
  *			limits
  *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
- *			job_to_v3.c: one job each; job_gate.c with any
+ *			job_to_v3.c, job_history.c, job_compare.c: one job
+ *			each; job_gate.c with any
  *	message.c	standard error
  *	main.c		picks the job, looks after standard output
  *

@@ -75,8 +75,8 @@ struct model_site {
 	uint64_t address;	/* C: of the symbol; C_UNKNOWN: of the event */
 	uint64_t trace_number;	/* trace */
 	/*
-	 * Lua: where its function begins, 0 for a chunk's main function or if
-	 * it is not known, MODEL_LINE_SEVERAL. No part of what a site is.
+	 * Lua, trace: where its function begins, 0 for a chunk's main function
+	 * or if it is not known, MODEL_LINE_SEVERAL. Not what a site is.
 	 */
 	uint32_t first_line;
 	bool trace_has_start;

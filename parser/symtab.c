@@ -189,5 +189,4 @@ void symtab_resolve(const struct symtab *t, const struct names *n,
 	site->trace_has_start = true;
 	site->start_kind =
 		resolve_address(t, n, trace->start_address, trace->line, site);
-	site->first_line = 0;
 }

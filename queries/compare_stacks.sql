@@ -1,8 +1,9 @@
 -- compare_stacks - Which paths of calls hold more, or less, than before?
 --
 -- As compare does, but by stack: two are the same one if the signatures of
--- their lines are and the functions that led there bear the same names. A
--- recording without stacks has paths of one line.
+-- their lines are and the functions that led there bear the same names, those
+-- without a name that of their chunk. A recording without stacks has paths of
+-- one line.
 --
 -- status         new (held nothing before), grown, shrunk, gone, or same
 -- stack          the path, the line's frame first, as it is now, or was
@@ -58,7 +59,7 @@ path (callsite_id, is_head, nth, parent_id, names, functions) AS (
     -- Where the innermost frame is not the line, its function counts.
     CASE
       WHEN f.kind = 'lua' OR l.parent_id IS NULL THEN ''
-      ELSE ' <- ' || coalesce(f.function, f.name)
+      ELSE ' <- ' || coalesce(f.function_name, f.chunk, f.name)
     END
   FROM leaf AS l
   JOIN frame AS f ON f.frame_id = l.frame_id
@@ -66,7 +67,7 @@ path (callsite_id, is_head, nth, parent_id, names, functions) AS (
   SELECT
     p.callsite_id, p.is_head, p.nth + 1, c.parent_id,
     p.names || ' <- ' || f.name,
-    p.functions || ' <- ' || coalesce(f.function, f.name)
+    p.functions || ' <- ' || coalesce(f.function_name, f.chunk, f.name)
   FROM path AS p
   CROSS JOIN callsite AS c ON c.callsite_id = p.parent_id
   JOIN frame AS f ON f.frame_id = c.frame_id

@@ -104,6 +104,26 @@ gone,@a.lua:14,-7,7,1,0,0,1,0,0,0,@a.lua | function 1 | +4'
   [ "$(sum)" = "$stacks" ]
 }
 
+@test "stacks and traces in code that has moved" {
+  for stream in stacks compact; do
+    "$ENCODE" "$SOURCE/tests/cli/streams/$stream.ljm" > old
+    awk '/^proto/ && $3 > 0 { $3 += 100 }
+      /^frame (lua|trace)/ { split($3, a, ":"); $3 = a[1] ":" a[2] + 100 }
+      { print }' "$SOURCE/tests/cli/streams/$stream.ljm" > text
+    "$ENCODE" text > new
+    ! cmp -s old new
+    for by in site stack; do
+      run -0 --separate-stderr memparse --compare old new --by=$by -f csv
+      [ "${#lines[@]}" -eq 1 ] || wrong "$stream by $by:" "$output"
+    done
+    memparse old -o $stream.db 2> log
+    memparse new -o $stream.db 2> log
+    run -0 --separate-stderr memparse $stream.db -q compare_stacks -f csv \
+      --param all=1
+    [ "${#lines[@]}" -gt 3 ]
+  done
+}
+
 @test "HTML for mail" {
   builds
   run -0 --separate-stderr memparse --compare old new -f html
