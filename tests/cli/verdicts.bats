@@ -162,6 +162,6 @@ right() {
   fails 2 "summary: profile 1 has no rows of single blocks*" summary \
     --fail-on=growing
   fails 2 "--fail-on=growing needs*" program -o new --summary --fail-on=growing
-  fails 2 "--fail-on wants growing, *" program --fail-on=new
+  fails 2 "--fail-on wants growing, *" program --fail-on=shrunk
   only db known program summary text
 }
