@@ -1,6 +1,7 @@
 /*
  * live.c - growth of and removal from the table of live blocks.
  */
+#define _GNU_SOURCE /* mremap */
 #include "live.h"
 
 #include <stdlib.h>
@@ -9,159 +10,248 @@
 
 #include "huge.h"
 
-/* Small parts grow fast and stay roomy: they are in the cache anyway. */
+/* A small table grows fast and stays roomy: it is in the cache anyway. */
 #define FIRST_CAP  64u
-#define SMALL_CAP  16384u
+#define SMALL_CAP  65536u
 #define SMALL_LOAD 2 /* one in so many slots is used */
 
-/*
- * Memory that goes back to the system when a part has outgrown it. Where the
- * system has huge pages it may use them: a look-up then needs no walk through
- * page tables, which costs as much as the block's own cache line. It is
- * populated at once: refill() touches all of it, reading first, which would be
- * two faults a page.
- */
-#define LINE_SIZE   (LIVE_LINE * sizeof(struct live_entry))
-#define MAPPED_SIZE (64u << 10)
+/* As many lines as 32 bits of a hash can tell apart. */
+#define CAP_MAX ((size_t)LIVE_LINE << 32)
 
-/* What a part without memory points to: one free slot, never filled. */
+/* What a table without memory points to: one free slot, never filled. */
 static struct live_entry no_entries[LIVE_LINE];
 
-static void *map_pages(size_t size, int flags)
-{
-	void *const p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+/* ---- memory: zeroed, and it grows with what is in it */
 
-	return p == MAP_FAILED ? NULL : p;
+/*
+ * From MAPPED_SIZE on memory is mapped, so that to grow moves pages only, and
+ * each is zeroed once. Where the system has huge pages it may use them: a
+ * look-up then needs no walk through page tables, which costs as much as the
+ * block's own line of the cache.
+ */
+#define LINE_SIZE   (LIVE_LINE * sizeof(struct live_entry))
+#define MAPPED_SIZE HUGE_SIZE
+
+static size_t round_up(size_t size, size_t unit)
+{
+	return (size + unit - 1) & ~(unit - 1);
 }
 
 /* Maps more than is wanted and returns what makes it begin at an odd place. */
-static void *map_huge(size_t size)
+static char *map_huge(size_t size)
 {
-	char *const p = map_pages(size + HUGE_SIZE, 0);
-	size_t before, after;
+	char *const p =
+		mmap(NULL, size + HUGE_SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
 
-	if (p == NULL)
+	if (p == MAP_FAILED)
 		return NULL;
-	before = (HUGE_SIZE - (uintptr_t)p % HUGE_SIZE) % HUGE_SIZE;
-	after = HUGE_SIZE - before;
+	before = round_up((uintptr_t)p, HUGE_SIZE) - (uintptr_t)p;
 	if (before != 0)
 		munmap(p, before);
-	munmap(p + before + size, after);
-#ifdef MADV_HUGEPAGE
-	madvise(p + before, size, MADV_HUGEPAGE);
-#endif
-#ifdef MADV_POPULATE_WRITE
-	madvise(p + before, size, MADV_POPULATE_WRITE);
-#endif
+	munmap(p + before + size, HUGE_SIZE - before);
 	return p + before;
 }
 
-/* The size of mapped memory: whole pages. */
-static size_t mapped_size(size_t size)
+/* All of what is new is about to be written, reading first: two faults. */
+static void populate(char *p, size_t old_size, size_t size)
 {
-	return (size + 4095) & ~(size_t)4095;
+#ifdef MADV_HUGEPAGE
+	madvise(p, size, MADV_HUGEPAGE);
+#endif
+#ifdef MADV_POPULATE_WRITE
+	madvise(p + old_size, size - old_size, MADV_POPULATE_WRITE);
+#else
+	(void)old_size;
+#endif
 }
 
-static void *take_zeroed(size_t size)
+static void *grow_mapped(void *old, size_t old_size, size_t size)
 {
-	void *p;
+	char *const p = map_huge(size);
 
-	if (size < MAPPED_SIZE) {
-		p = aligned_alloc(LINE_SIZE, size);
-		if (p != NULL)
-			memset(p, 0, size);
+	if (p == NULL)
+		return NULL;
+	if (old_size >= MAPPED_SIZE) {
+		/* Onto it: one mapping, and huge pages are moved whole. */
+		if (mremap(old, old_size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   p) == MAP_FAILED) {
+			munmap(p, size);
+			return NULL;
+		}
+		populate(p, old_size, size);
 		return p;
 	}
-	return size < HUGE_SIZE ? map_pages(mapped_size(size), MAP_POPULATE)
-				: map_huge(mapped_size(size));
+	populate(p, 0, size);
+	if (old_size != 0)
+		memcpy(p, old, old_size);
+	free(old);
+	return p;
+}
+
+/* What was in it stays, zeros follow. NULL without memory: it is as it was. */
+static void *grow_memory(void *old, size_t old_size, size_t size)
+{
+	char *p;
+
+	if (size >= MAPPED_SIZE)
+		return grow_mapped(old, old_size, size);
+	p = aligned_alloc(LINE_SIZE, size);
+	if (p == NULL)
+		return NULL;
+	if (old_size != 0)
+		memcpy(p, old, old_size);
+	memset(p + old_size, 0, size - old_size);
+	free(old);
+	return p;
 }
 
 static void give_back(void *p, size_t size)
 {
-	if (size < MAPPED_SIZE)
+	if (size >= MAPPED_SIZE)
+		munmap(p, size);
+	else
 		free(p);
-	else if (p != NULL)
-		munmap(p, mapped_size(size));
 }
 
-static void drop_part(struct live_part *p)
-{
-	if (p->entries != no_entries)
-		give_back(p->entries, p->cap * sizeof(*p->entries));
-	give_back(p->history, p->cap * sizeof(*p->history));
-	*p = (struct live_part){.entries = no_entries, .cap = LIVE_LINE};
-}
+/* ---- the table */
 
 void live_init(struct live *l, bool with_history)
 {
 	memset(l, 0, sizeof(*l));
 	l->seed = hash_seed();
 	l->with_history = with_history;
-	for (unsigned i = 0; i < LIVE_PARTS; i++)
-		l->parts[i] = (struct live_part){.entries = no_entries,
-						 .cap = LIVE_LINE};
+	l->entries = no_entries;
+	l->cap = LIVE_LINE;
 }
 
 void live_clear(struct live *l)
 {
-	for (unsigned i = 0; i < LIVE_PARTS; i++)
-		drop_part(&l->parts[i]);
+	if (l->entries != no_entries)
+		give_back(l->entries, l->cap * sizeof(*l->entries));
+	give_back(l->history, l->history_cap * sizeof(*l->history));
 	free(l->bigs);
-	l->bigs = NULL;
-	l->big_count = l->big_cap = l->big_free = 0;
+	live_init(l, l->with_history);
 }
 
-/* Copies all entries; in order of home, so both sides are walked once. */
-static void refill(struct live *l, struct live_part *to,
-		   const struct live_part *from)
-{
-	for (uint32_t i = 0; i < from->cap; i++) {
-		const struct live_entry *const e = &from->entries[i];
-		uint32_t at;
+/* Entries that have to wait until all others are where they belong. */
+#define WAITING 256u
 
-		if (e->address == 0)
+struct waiting {
+	size_t count;
+	struct live_entry entries[WAITING];
+	struct live_history history[WAITING];
+};
+
+/* Puts an entry into the first free slot from a line on; false: none. */
+static bool place(struct live *l, size_t line, const struct live_entry *e,
+		  const struct live_history *h)
+{
+	for (; line != l->cap; line += LIVE_LINE) {
+		const unsigned bits = live_look(&l->entries[line], 0);
+		size_t at;
+
+		if (bits == 0)
 			continue;
-		at = live_home(live_hash(l, e->address), to->cap);
-		while (to->entries[at].address != 0)
-			at = at + 1 == to->cap ? 0 : at + 1;
-		to->entries[at] = *e;
+		at = line + live_slot(bits);
+		l->entries[at] = *e;
 		if (l->with_history)
-			to->history[at] = from->history[i];
-		to->count++;
+			l->history[at] = *h;
+		return true;
 	}
+	return false;
 }
 
-static bool grow_part(struct live *l, struct live_part *p)
+/* Takes out what is in a line, and puts it where it belongs now. */
+static bool spread_line(struct live *l, size_t line, struct waiting *w)
 {
-	struct live_part larger = {0};
+	struct live_entry entries[LIVE_LINE];
+	struct live_history history[LIVE_LINE] = {{0}};
 
-	if (p->entries == no_entries)
-		larger.cap = FIRST_CAP;
-	else if (p->cap < SMALL_CAP)
-		larger.cap = p->cap * 4;
-	else if (p->cap <= UINT32_MAX / 3 * 2)
-		larger.cap = (p->cap + p->cap / 2) & ~(LIVE_LINE - 1);
-	else
-		return false;
-	larger.limit = larger.cap < SMALL_CAP ? larger.cap / SMALL_LOAD
-					      : larger.cap / 10 * 7;
-	larger.entries = take_zeroed(larger.cap * sizeof(*larger.entries));
-	if (larger.entries == NULL)
-		return false;
-	if (l->with_history) {
-		larger.history =
-			take_zeroed(larger.cap * sizeof(*larger.history));
-		if (larger.history == NULL) {
-			give_back(larger.entries,
-				  larger.cap * sizeof(*larger.entries));
+	memcpy(entries, &l->entries[line], sizeof(entries));
+	memset(&l->entries[line], 0, sizeof(entries));
+	if (l->with_history)
+		memcpy(history, &l->history[line], sizeof(history));
+	for (unsigned i = 0; i < LIVE_LINE; i++) {
+		const struct live_entry *const e = &entries[i];
+		const size_t home = live_home(live_hash(l, e->address), l->cap);
+
+		if (e->address == 0 ||
+		    (home >= line && place(l, home, e, &history[i])))
+			continue;
+		if (w->count == WAITING)
 			return false;
-		}
+		w->entries[w->count] = *e;
+		w->history[w->count++] = history[i];
 	}
-	refill(l, &larger, p);
-	drop_part(p);
-	*p = larger;
 	return true;
+}
+
+/*
+ * Sees to it that all entries, of old_cap slots, can be found. Homes keep
+ * their order and move up; so the last line comes first, and entries go where
+ * all lines are done. Those that belong before their line, as happens near the
+ * beginning, or behind the last one, wait. With a hash that nobody can foresee
+ * these are few; false when they are too many.
+ */
+static bool spread(struct live *l, size_t old_cap)
+{
+	struct waiting w;
+
+	w.count = 0;
+	for (size_t line = old_cap; line != 0; line -= LIVE_LINE)
+		if (!spread_line(l, line - LIVE_LINE, &w))
+			return false;
+	for (size_t i = 0; i < w.count; i++) {
+		const struct live_entry *const e = &w.entries[i];
+		const size_t home = live_home(live_hash(l, e->address), l->cap);
+
+		if (!place(l, home, e, &w.history[i]))
+			place(l, 0, e, &w.history[i]);
+	}
+	return true;
+}
+
+/* The next size: half as much again, but whole huge pages if it is mapped. */
+static size_t larger_cap(size_t cap)
+{
+	const size_t unit = HUGE_SIZE / sizeof(struct live_entry);
+	const size_t next = (cap + cap / 2) & ~(unit - 1);
+
+	if (cap == LIVE_LINE)
+		return FIRST_CAP;
+	if (cap < SMALL_CAP)
+		return cap * 4;
+	return next > cap ? next : round_up(cap + 1, unit);
+}
+
+static bool grow(struct live *l)
+{
+	const size_t old_cap = l->entries == no_entries ? 0 : l->cap;
+	const size_t cap = larger_cap(l->cap);
+	void *p;
+
+	if (cap > CAP_MAX)
+		return false;
+	if (l->with_history && l->history_cap < cap) {
+		p = grow_memory(l->history,
+				l->history_cap * sizeof(*l->history),
+				cap * sizeof(*l->history));
+		if (p == NULL)
+			return false;
+		l->history = p;
+		l->history_cap = cap;
+	}
+	p = grow_memory(old_cap != 0 ? l->entries : NULL,
+			old_cap * sizeof(*l->entries),
+			cap * sizeof(*l->entries));
+	if (p == NULL)
+		return false;
+	l->entries = p;
+	l->cap = cap;
+	l->limit = cap <= SMALL_CAP ? cap / SMALL_LOAD : cap / 8 * 5;
+	return spread(l, old_cap);
 }
 
 static bool grow_bigs(struct live *l)
@@ -179,11 +269,9 @@ static bool grow_bigs(struct live *l)
 	return true;
 }
 
-bool live_reserve(struct live *l, uint64_t hash, uint64_t size)
+bool live_reserve(struct live *l, uint64_t size)
 {
-	struct live_part *const p = live_part(l, hash);
-
-	if (p->count >= p->limit && !grow_part(l, p))
+	if (l->count >= l->limit && !grow(l))
 		return false;
 	return size < LIVE_SIZE_BIG || l->big_free != l->big_count ||
 	       l->big_count < l->big_cap || grow_bigs(l);
@@ -218,9 +306,9 @@ void live_replace(struct live *l, struct live_entry *e, uint64_t size,
 }
 
 /* How far it is from one slot to another one behind it, round the end. */
-static uint32_t distance(const struct live_part *p, uint32_t from, uint32_t to)
+static size_t distance(const struct live *l, size_t from, size_t to)
 {
-	return to >= from ? to - from : to + p->cap - from;
+	return to >= from ? to - from : to + l->cap - from;
 }
 
 /*
@@ -228,33 +316,32 @@ static uint32_t distance(const struct live_part *p, uint32_t from, uint32_t to)
  * or before it, must move up, as a search ends at the first line that is not
  * full: one into the hole, then others into the hole that it leaves.
  */
-void live_pull_up(struct live *l, struct live_part *p, struct live_entry *hole)
+void live_pull_up(struct live *l, struct live_entry *hole)
 {
-	uint32_t at = (uint32_t)(hole - p->entries), line = at;
+	size_t at = (size_t)(hole - l->entries) & ~(size_t)(LIVE_LINE - 1);
+	size_t line = at;
 	bool full = true;
 
-	for (at &= ~(LIVE_LINE - 1); full;) {
+	while (full) {
 		struct live_entry *moved = NULL;
 
-		line &= ~(LIVE_LINE - 1);
-		line = line + LIVE_LINE == p->cap ? 0 : line + LIVE_LINE;
-		for (uint32_t i = line; i < line + LIVE_LINE; i++) {
-			struct live_entry *const e = &p->entries[i];
-			const uint32_t home =
-				live_home(live_hash(l, e->address), p->cap);
+		line = line + LIVE_LINE == l->cap ? 0 : line + LIVE_LINE;
+		for (size_t i = line; i < line + LIVE_LINE; i++) {
+			struct live_entry *const e = &l->entries[i];
+			const size_t home =
+				live_home(live_hash(l, e->address), l->cap);
 
 			if (e->address == 0)
 				full = false;
-			else if (distance(p, home, line) >=
-				 distance(p, at, line))
+			else if (distance(l, home, line) >=
+				 distance(l, at, line))
 				moved = e;
 		}
 		if (moved == NULL)
 			continue;
 		*hole = *moved;
 		if (l->with_history)
-			p->history[hole - p->entries] =
-				p->history[moved - p->entries];
+			*live_history_of(l, hole) = *live_history_of(l, moved);
 		hole = moved;
 		at = line;
 	}

@@ -4,9 +4,9 @@
  * Open addressing without tombstones: an entry of 16 bytes a block, 16 more
  * with history. A block's home is a line of the cache, in which its entry is
  * anywhere; when the line is full, it is in the next one that was not. The
- * table is split by hash into partitions that grow one at a time, by half, so
- * that growth needs little memory beside what is in use: 23 to 37 bytes a
- * block once there are many. Few blocks have much room, and rarely meet.
+ * table grows where it is, by half, and needs no memory beside itself: 26 to
+ * 39 bytes a block once there are many. Few blocks have much room, and rarely
+ * meet.
  *
  * A hash is live_hash() of the address; the caller computes it early and calls
  * live_prefetch() some events ahead. Pointers to entries die with the next
@@ -28,9 +28,6 @@
 /* Slots in a line of the cache; capacities are multiples of it. */
 #define LIVE_LINE 4u
 
-#define LIVE_PARTS_LOG 4
-#define LIVE_PARTS     (1u << LIVE_PARTS_LOG)
-
 /* Sizes from here on are kept beside the table. */
 #define LIVE_SIZE_BIG UINT32_MAX
 
@@ -51,16 +48,13 @@ struct live_history {
 	uint64_t realloc_of;
 };
 
-struct live_part {
+struct live {
 	struct live_entry *entries;
 	struct live_history *history; /* parallel to entries, or NULL */
-	uint32_t cap;		      /* a multiple of LIVE_LINE */
-	uint32_t count;
-	uint32_t limit; /* of count, before it has to grow */
-};
-
-struct live {
-	struct live_part parts[LIVE_PARTS];
+	size_t cap;		      /* a multiple of LIVE_LINE */
+	size_t count;
+	size_t limit;	    /* of count, before it has to grow */
+	size_t history_cap; /* not less than cap, if there is history */
 	uint64_t seed;
 	bool with_history;
 	uint64_t *bigs; /* sizes; a free one holds the next free index */
@@ -79,24 +73,15 @@ static inline uint64_t live_hash(const struct live *l, uint64_t address)
 	return hash_u64(address, l->seed);
 }
 
-static inline struct live_part *live_part(struct live *l, uint64_t hash)
-{
-	return &l->parts[hash >> (64 - LIVE_PARTS_LOG)];
-}
-
 /* Where an address belongs among cap slots: the first of a line. */
-static inline uint32_t live_home(uint64_t hash, uint32_t cap)
+static inline size_t live_home(uint64_t hash, size_t cap)
 {
-	const uint64_t low = (uint32_t)(hash >> (32 - LIVE_PARTS_LOG));
-
-	return (uint32_t)(low * (cap / LIVE_LINE) >> 32) * LIVE_LINE;
+	return (size_t)((hash >> 32) * (cap / LIVE_LINE) >> 32) * LIVE_LINE;
 }
 
-static inline void live_prefetch(struct live *l, uint64_t hash)
+static inline void live_prefetch(const struct live *l, uint64_t hash)
 {
-	const struct live_part *const p = live_part(l, hash);
-
-	__builtin_prefetch(p->entries + live_home(hash, p->cap), 1);
+	__builtin_prefetch(l->entries + live_home(hash, l->cap), 1);
 }
 
 /*
@@ -144,9 +129,8 @@ static inline unsigned live_slot(unsigned bits)
 static inline struct live_entry *live_probe(struct live *l, uint64_t address,
 					    uint64_t hash)
 {
-	const struct live_part *const p = live_part(l, hash);
-	struct live_entry *const end = p->entries + p->cap;
-	struct live_entry *line = p->entries + live_home(hash, p->cap);
+	struct live_entry *const end = l->entries + l->cap;
+	struct live_entry *line = l->entries + live_home(hash, l->cap);
 
 	for (;;) {
 		const unsigned bits = live_look(line, address);
@@ -155,7 +139,7 @@ static inline struct live_entry *live_probe(struct live *l, uint64_t address,
 			return line + live_slot(bits);
 		line += LIVE_LINE;
 		if (line == end)
-			line = p->entries;
+			line = l->entries;
 	}
 }
 
@@ -166,23 +150,20 @@ static inline struct live_entry *live_probe(struct live *l, uint64_t address,
 static inline struct live_entry *live_peek(struct live *l, uint64_t address,
 					   uint64_t hash)
 {
-	const struct live_part *const p = live_part(l, hash);
-	struct live_entry *const line = p->entries + live_home(hash, p->cap);
+	struct live_entry *const line = l->entries + live_home(hash, l->cap);
 	const unsigned bits = live_look(line, address) & 0xff;
 
 	return bits != 0 ? line + live_slot(bits) : NULL;
 }
 
 /* Does one more block fit, for sure? */
-static inline bool live_has_room(struct live *l, uint64_t hash, uint64_t size)
+static inline bool live_has_room(const struct live *l, uint64_t size)
 {
-	const struct live_part *const p = live_part(l, hash);
-
-	return __builtin_expect(p->count < p->limit && size < LIVE_SIZE_BIG, 1);
+	return __builtin_expect(l->count < l->limit && size < LIVE_SIZE_BIG, 1);
 }
 
 /* Sees to it that one more block of that size fits. False: no memory. */
-bool live_reserve(struct live *l, uint64_t hash, uint64_t size);
+bool live_reserve(struct live *l, uint64_t size);
 
 /* The large half of live_fill(). */
 void live_fill_big(struct live *l, struct live_entry *e, uint64_t size);
@@ -201,13 +182,12 @@ static inline void live_fill(struct live *l, struct live_entry *e,
 
 /*
  * Puts a block into the free slot that live_probe() found after a
- * live_reserve() with the same hash and size.
+ * live_reserve() with the same size.
  */
-static inline void live_insert(struct live *l, uint64_t hash,
-			       struct live_entry *e, uint64_t address,
-			       uint64_t size, uint32_t owner)
+static inline void live_insert(struct live *l, struct live_entry *e,
+			       uint64_t address, uint64_t size, uint32_t owner)
 {
-	live_part(l, hash)->count++;
+	l->count++;
 	live_fill(l, e, address, size, owner);
 }
 
@@ -223,33 +203,28 @@ void live_replace(struct live *l, struct live_entry *e, uint64_t size,
 
 /* The parts of live_remove() that are not always there. */
 void live_forget_size(struct live *l, const struct live_entry *e);
-void live_pull_up(struct live *l, struct live_part *p, struct live_entry *hole);
+void live_pull_up(struct live *l, struct live_entry *hole);
 
 /* Takes a block out; if its line was full, others may move there. */
-static inline void live_remove(struct live *l, uint64_t hash,
-			       struct live_entry *e)
+static inline void live_remove(struct live *l, struct live_entry *e)
 {
-	struct live_part *const p = live_part(l, hash);
-	struct live_entry *const line = p->entries + ((size_t)(e - p->entries) &
+	struct live_entry *const line = l->entries + ((size_t)(e - l->entries) &
 						      ~(size_t)(LIVE_LINE - 1));
 
 	if (__builtin_expect(e->owner & LIVE_BIG, 0))
 		live_forget_size(l, e);
-	p->count--;
+	l->count--;
 	if (live_look(line, 0) != 0)
 		e->address = 0;
 	else
-		live_pull_up(l, p, e);
+		live_pull_up(l, e);
 }
 
 /* The history of an entry; only of a table with history. */
-static inline struct live_history *live_history_of(struct live *l,
-						   uint64_t hash,
+static inline struct live_history *live_history_of(const struct live *l,
 						   const struct live_entry *e)
 {
-	const struct live_part *const p = live_part(l, hash);
-
-	return &p->history[e - p->entries];
+	return &l->history[e - l->entries];
 }
 
 #endif

@@ -61,11 +61,11 @@ static void note_conflict(struct replay *r, struct step *s)
 /* Makes room for the new block. False without memory. */
 static inline bool reserve(struct replay *r, const struct step *s)
 {
-	if (live_has_room(&r->live, s->new_hash, s->e->new_size))
+	if (live_has_room(&r->live, s->e->new_size))
 		return true;
 	/* The table may move. */
 	forget_blocks(&r->ahead);
-	return live_reserve(&r->live, s->new_hash, s->e->new_size);
+	return live_reserve(&r->live, s->e->new_size);
 }
 
 /* The old block's entry, or one with the address 0. */
@@ -82,11 +82,10 @@ static inline struct live_entry *find_old(struct replay *r,
 /* ---- lives handed out */
 
 /* s is NULL for a life that has not ended. */
-static bool hand_out(struct replay *r, const struct step *s, uint64_t hash,
+static bool hand_out(struct replay *r, const struct step *s,
 		     const struct live_entry *entry, bool replaced)
 {
-	const struct live_history *const h =
-		live_history_of(&r->live, hash, entry);
+	const struct live_history *const h = live_history_of(&r->live, entry);
 	const struct model_life life = {
 		.address = entry->address,
 		.size = live_size(&r->live, entry),
@@ -195,11 +194,10 @@ static inline enum model_result end_life(struct replay *r, struct step *s,
 	if (unlikely(size != s->e->old_size))
 		note_conflict(r, s);
 	if (r->on_life != NULL) {
-		s->realloc_of =
-			live_history_of(&r->live, s->old_hash, old)->born_event;
-		go_on = hand_out(r, s, s->old_hash, old, false);
+		s->realloc_of = live_history_of(&r->live, old)->born_event;
+		go_on = hand_out(r, s, old, false);
 	}
-	live_remove(&r->live, s->old_hash, old);
+	live_remove(&r->live, old);
 	return go_on ? MODEL_OK : MODEL_STOPPED;
 }
 
@@ -218,7 +216,7 @@ static bool replace_life(struct replay *r, struct step *s,
 	r->totals.replaced_blocks++;
 	r->totals.replaced_bytes += size;
 	note_conflict(r, s);
-	return r->on_life == NULL || hand_out(r, s, s->new_hash, entry, true);
+	return r->on_life == NULL || hand_out(r, s, entry, true);
 }
 
 /* Puts the new block in, for which live_reserve() has made room. */
@@ -234,11 +232,11 @@ static inline enum model_result begin_life(struct replay *r, struct step *s,
 		go_on = replace_life(r, s, entry);
 		live_replace(&r->live, entry, e->new_size, e->site | flags);
 	} else {
-		live_insert(&r->live, s->new_hash, entry, e->new_address,
-			    e->new_size, e->site | flags);
+		live_insert(&r->live, entry, e->new_address, e->new_size,
+			    e->site | flags);
 	}
 	if (r->on_life != NULL)
-		*live_history_of(&r->live, s->new_hash, entry) =
+		*live_history_of(&r->live, entry) =
 			(struct live_history){r->event, s->realloc_of};
 	if (unlikely(t->first_event == 0))
 		t->first_event = r->event;
@@ -453,18 +451,11 @@ enum model_result replay_events(struct replay *r,
 
 static enum model_result hand_out_alive(struct replay *r)
 {
-	for (unsigned i = 0; i < LIVE_PARTS; i++) {
-		const struct live_part *const p = &r->live.parts[i];
+	for (size_t i = 0; i < r->live.cap; i++) {
+		const struct live_entry *const e = &r->live.entries[i];
 
-		for (uint32_t j = 0; j < p->cap; j++) {
-			const struct live_entry *const e = &p->entries[j];
-
-			if (e->address == 0)
-				continue;
-			if (!hand_out(r, NULL, live_hash(&r->live, e->address),
-				      e, false))
-				return MODEL_STOPPED;
-		}
+		if (e->address != 0 && !hand_out(r, NULL, e, false))
+			return MODEL_STOPPED;
 	}
 	return MODEL_OK;
 }

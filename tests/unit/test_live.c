@@ -22,14 +22,14 @@ static void put(struct live *l, const struct block *b)
 	const uint64_t hash = live_hash(l, b->address);
 	struct live_entry *e;
 
-	assert_true(live_reserve(l, hash, b->size));
+	assert_true(live_reserve(l, b->size));
 	e = live_probe(l, b->address, hash);
 	if (e->address == 0)
-		live_insert(l, hash, e, b->address, b->size, b->owner);
+		live_insert(l, e, b->address, b->size, b->owner);
 	else
 		live_replace(l, e, b->size, b->owner);
 	if (l->with_history)
-		*live_history_of(l, hash, e) =
+		*live_history_of(l, e) =
 			(struct live_history){b->born, ~b->born};
 }
 
@@ -39,7 +39,7 @@ static void take(struct live *l, uint64_t address)
 	struct live_entry *const e = live_probe(l, address, hash);
 
 	assert_true(e->address == address);
-	live_remove(l, hash, e);
+	live_remove(l, e);
 }
 
 static void check(struct live *l, const struct block *b)
@@ -51,23 +51,19 @@ static void check(struct live *l, const struct block *b)
 	assert_true(live_size(l, e) == b->size);
 	assert_int_equal(e->owner & ~LIVE_BIG, b->owner);
 	if (l->with_history) {
-		assert_true(live_history_of(l, hash, e)->born_event == b->born);
-		assert_true(live_history_of(l, hash, e)->realloc_of ==
-			    ~b->born);
+		assert_true(live_history_of(l, e)->born_event == b->born);
+		assert_true(live_history_of(l, e)->realloc_of == ~b->born);
 	}
 }
 
 static uint64_t count_all(const struct live *l)
 {
-	uint64_t count = 0, entries = 0;
+	uint64_t entries = 0;
 
-	for (unsigned i = 0; i < LIVE_PARTS; i++) {
-		count += l->parts[i].count;
-		for (uint32_t j = 0; j < l->parts[i].cap; j++)
-			entries += l->parts[i].entries[j].address != 0;
-	}
-	assert_int_equal(count, entries);
-	return count;
+	for (size_t i = 0; i < l->cap; i++)
+		entries += l->entries[i].address != 0;
+	assert_int_equal(l->count, entries);
+	return entries;
 }
 
 /* Random life at random addresses; stride makes them regular. */
@@ -177,11 +173,8 @@ static void test_memory_for_a_block(void **state)
 		put(&l, &b);
 		if (blocks < 250000 || blocks % 1000 != 0)
 			continue;
-		bytes = 0;
-		for (unsigned i = 0; i < LIVE_PARTS; i++)
-			bytes += (uint64_t)l.parts[i].cap *
-				 sizeof(struct live_entry);
-		assert_in_range(bytes / blocks, 16, 35);
+		bytes = l.cap * sizeof(struct live_entry);
+		assert_in_range(bytes / blocks, 16, 39);
 	}
 	live_clear(&l);
 }
