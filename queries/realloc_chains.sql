@@ -17,6 +17,13 @@ WITH RECURSIVE
 chosen AS (
   SELECT coalesce(:profile, (SELECT max(profile_id) FROM profile)) AS id
 ),
+-- All lives that continue one; SQLite makes an index of these for the join.
+continued AS MATERIALIZED (
+  SELECT realloc_of, born_event, died_by, site_id, size
+  FROM allocation
+  WHERE profile_id = (SELECT id FROM chosen)
+    AND realloc_of IS NOT NULL
+),
 step (first_id, first_site_id, first_size, nth, born_event, died_by,
   last_site_id, size) AS (
   SELECT
@@ -32,9 +39,8 @@ step (first_id, first_site_id, first_size, nth, born_event, died_by,
     s.first_id, s.first_site_id, s.first_size, s.nth + 1, a.born_event,
     a.died_by, a.site_id, a.size
   FROM step AS s
-  JOIN allocation AS a ON a.realloc_of = s.born_event
+  JOIN continued AS a ON a.realloc_of = s.born_event
   WHERE s.died_by = 'realloc'
-    AND a.profile_id = (SELECT id FROM chosen)
 ),
 -- The last row of a chain, by SQLite's rule for columns beside a max().
 chain AS (

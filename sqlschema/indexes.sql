@@ -1,7 +1,7 @@
 -- indexes.sql - what makes the views quick, created after the first load.
 --
--- allocation_data has no index but the one on chains: reports over blocks read
--- the range of their profile, which is faster than to keep an index for them.
+-- allocation_data has none: reports over blocks read the range of their
+-- profile, which is faster than to keep an index for them.
 
 -- Finds the sites of a profile.
 CREATE INDEX site_by_profile ON site_data (profile_id);
@@ -21,7 +21,3 @@ CREATE INDEX name_by_profile ON name_data (profile_id);
 
 -- Finds the profiles that bear a label.
 CREATE INDEX label_by_value ON label_data (key, value);
-
--- Finds the life that continues another one, see realloc_chains.
-CREATE INDEX allocation_by_realloc ON allocation_data (realloc_of)
-  WHERE realloc_of IS NOT NULL;
