@@ -28,6 +28,8 @@
 /* A zstd file from this size on is decompressed on a second thread. */
 #define THREAD_FILE_SIZE (256u << 10)
 #define CHUNKS		 4u /* a power of two, for the numbers run over */
+#define CHUNK_SIZE	 (128u << 10) /* a block of zstd's */
+#define CHUNK_BEFORE	 4096u
 
 struct relay;
 
@@ -358,18 +360,20 @@ static enum source_result more_zstd(struct reader *r)
 
 /* ---- a second thread that decompresses ahead */
 
-/* A piece of the stream, and what came with it. */
+/* A piece of the stream, or the end of it, which has no bytes. */
 struct chunk {
-	uint8_t *data;
 	size_t size;
 	enum source_result result;
 	uint64_t file_offset;
 	unsigned frame, bad_frame;
+	/* Room for what is left of the piece before, and the bytes. */
+	uint8_t before[CHUNK_BEFORE], data[CHUNK_SIZE];
 };
 
 /*
- * The reader inside has the file and zstd's state; its window, emptied every
- * time, is copied chunk by chunk. The one outside has the caller's window.
+ * The reader inside has the file and zstd's state, and a chunk for a window.
+ * The one outside has the caller's window, which is in a chunk that is lent to
+ * it, or, while an item is too long for that, in a buffer of its own.
  */
 struct relay {
 	struct reader inside;
@@ -378,22 +382,23 @@ struct relay {
 	pthread_cond_t changed;
 	unsigned made, taken; /* chunks, ever */
 	bool stop;
-	size_t used; /* of the chunk at hand */
+	bool lent;   /* the first of the chunks not taken */
+	size_t used; /* of the chunk at hand, by copying */
 	struct chunk chunks[CHUNKS];
-	uint8_t data[CHUNKS][WINDOW_FIRST];
 };
 
 static void make_chunk(struct reader *inside, struct chunk *chunk)
 {
 	struct source *const s = &inside->pub;
 
+	inside->buffer = chunk->data;
+	s->window = chunk->data;
+	s->size = 0;
 	chunk->result = more_zstd(inside);
 	chunk->size = s->size;
 	chunk->file_offset = s->file_offset;
 	chunk->frame = inside->frame;
 	chunk->bad_frame = inside->bad_frame;
-	memcpy(chunk->data, s->window, s->size);
-	source_take(s, s->size);
 }
 
 static void *run_relay(void *arg)
@@ -433,38 +438,29 @@ static bool start_thread(struct relay *p)
 	return error == 0;
 }
 
-static void move_inside(struct reader *r, struct relay *p, uint8_t *buffer)
-{
-	p->inside = *r;
-	p->inside.buffer = buffer;
-	p->inside.capacity = WINDOW_FIRST;
-	p->inside.pub.window = buffer;
-	p->inside.pub.size = 0;
-	for (unsigned i = 0; i < CHUNKS; i++)
-		p->chunks[i].data = p->data[i];
-}
-
 /*
  * Before anything has been decompressed. Without a thread things go on as
  * they are.
  */
 static void relay_start(struct reader *r)
 {
-	struct relay *const p = calloc(1, sizeof(*p));
-	uint8_t *const buffer = malloc(WINDOW_FIRST);
+	struct relay *const p = malloc(sizeof(*p));
 
-	if (p != NULL && buffer != NULL) {
-		pthread_mutex_init(&p->lock, NULL);
-		pthread_cond_init(&p->changed, NULL);
-		move_inside(r, p, buffer);
-		if (start_thread(p)) {
-			r->relay = p;
-			return;
-		}
-		pthread_cond_destroy(&p->changed);
-		pthread_mutex_destroy(&p->lock);
+	if (p == NULL)
+		return;
+	p->inside = *r;
+	p->inside.capacity = CHUNK_SIZE;
+	p->made = p->taken = 0;
+	p->stop = p->lent = false;
+	p->used = 0;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->changed, NULL);
+	if (start_thread(p)) {
+		r->relay = p;
+		return;
 	}
-	free(buffer);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
@@ -481,49 +477,91 @@ static void relay_stop(struct reader *r)
 	pthread_join(p->thread, NULL);
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
-	free(p->inside.buffer);
 	free(p);
 	r->relay = NULL;
+}
+
+/* The next chunk that is not lent; waits for it. */
+static struct chunk *await_chunk(struct relay *p)
+{
+	const unsigned number = p->taken + p->lent;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->made == number)
+		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	return &p->chunks[number % CHUNKS];
+}
+
+/* Gives the first chunk that is not taken back. */
+static void take_chunk(struct relay *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->taken++;
+	pthread_cond_signal(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Puts what is left of the window before a chunk: both are the window now. */
+static void lend_chunk(struct reader *r, struct chunk *chunk)
+{
+	struct source *const s = &r->pub;
+	struct relay *const p = r->relay;
+	uint8_t *const window = chunk->data - s->size;
+
+	memcpy(window, s->window, s->size);
+	s->window = window;
+	s->size += chunk->size;
+	if (p->lent)
+		take_chunk(p);
+	p->lent = true;
+}
+
+/* Adds to the reader's own buffer what there is room for. */
+static void copy_chunk(struct reader *r, const struct chunk *chunk)
+{
+	struct source *const s = &r->pub;
+	struct relay *const p = r->relay;
+	const size_t left = chunk->size - p->used;
+	const size_t room = r->capacity - s->size;
+	const size_t size = left < room ? left : room;
+
+	memcpy(r->buffer + s->size, chunk->data + p->used, size);
+	s->size += size;
+	p->used += size;
+	if (p->used == chunk->size) {
+		p->used = 0;
+		take_chunk(p);
+	}
 }
 
 static enum source_result more_relayed(struct reader *r)
 {
 	struct source *const s = &r->pub;
 	struct relay *const p = r->relay;
-	struct chunk *chunk;
-	size_t size;
+	const bool copy = p->used != 0 || s->size > CHUNK_BEFORE;
+	struct chunk *const chunk = await_chunk(p);
 
-	if (!make_room(r))
-		return r->result;
-	pthread_mutex_lock(&p->lock);
-	while (p->made == p->taken)
-		pthread_cond_wait(&p->changed, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	chunk = &p->chunks[p->taken % CHUNKS];
-	size = chunk->size - p->used;
-	if (size > r->capacity - s->size)
-		size = r->capacity - s->size;
-	memcpy(r->buffer + s->size, chunk->data + p->used, size);
-	s->size += size;
-	p->used += size;
 	s->file_offset = chunk->file_offset;
 	r->frame = chunk->frame;
 	r->bad_frame = chunk->bad_frame;
-	if (size != 0 && p->used < chunk->size)
-		return SOURCE_OK;
-	if (chunk->result != SOURCE_OK && size == 0) {
+	/* It stays, and so does the window. */
+	if (chunk->result != SOURCE_OK) {
 		s->error_number = p->inside.pub.error_number;
 		memcpy(s->error, p->inside.pub.error, sizeof(s->error));
 		return r->result = chunk->result;
 	}
-	/* The chunk with the end stays, to say so next time. */
-	if (chunk->result == SOURCE_OK) {
-		p->used = 0;
-		pthread_mutex_lock(&p->lock);
-		p->taken++;
-		pthread_cond_signal(&p->changed);
-		pthread_mutex_unlock(&p->lock);
+	if (!copy) {
+		lend_chunk(r, chunk);
+		return SOURCE_OK;
 	}
+	if (!make_room(r))
+		return r->result;
+	if (p->lent) {
+		p->lent = false;
+		take_chunk(p);
+	}
+	copy_chunk(r, chunk);
 	return SOURCE_OK;
 }
 
