@@ -146,6 +146,9 @@ each_added() {
 @test "memory: a new database" { each malloc app -o db; }
 @test "memory: a database without rows of blocks" { each malloc app hostile -o db --summary; }
 @test "memory: a database that exists" { each_added malloc app -o db; }
+@test "memory: a stream that is in the database already" { each_added malloc hostile -o db; }
+@test "memory: a profile is dropped" { each_added malloc db --drop=1; }
+@test "memory: a comparison" { each malloc --compare hostile app -f html; }
 @test "memory: a database, and a report on it" { each_added malloc app -o db -q churn; }
 @test "memory: a stored profile" {
   memparse app -o ../db
