@@ -4,6 +4,7 @@
 #include "vm_frame.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "peek.h"
 
@@ -114,6 +115,11 @@ void vm_frame_slow_place(const struct vm_layout *y, uintptr_t L,
 #define RUNNING_REACH 2048
 /* Of the head of an object that may be a thread; holds l_glref. */
 #define THREAD_HEAD 24
+/* No object of the VM lies nearer to the running frames: most of their words
+ * that are addresses lead to one another. */
+#define STACK_NEAR (64u << 10)
+/* What is on a page with something that is there, is there. */
+#define PAGE_SIZE ((uintptr_t)4096)
 
 /* Is it a thread of this VM whose C frame is this one? */
 static bool owns_cframe(const struct vm_layout *y, uintptr_t thread,
@@ -147,22 +153,58 @@ static uintptr_t first_owner(const struct vm_layout *y, uintptr_t global,
 	return 0;
 }
 
+/* A word that may be an address of the VM, aligned as these are. */
+static bool may_be_address(uint64_t word, uint64_t align)
+{
+	return word >= 65536 && !(word & (align - 1)) && !(word >> 47);
+}
+
+/* A slot of the C frame whose thread is at this place; 0 beyond the copy. */
+static uint64_t slot_of(const uint8_t *stack, size_t size, size_t at,
+			int32_t slot, int32_t cf_L)
+{
+	size_t from = at + (unsigned)slot - (unsigned)cf_L;
+	return from + 8 <= size ? peek_u64(stack + from) : 0;
+}
+
+/* Results wanted, or where on the stack a cpcall was made. */
+#define NRES_MAX (1 << 20)
+
 /*
  * May the word at this place of the copied stack be a C frame's thread? C
  * frames lie as calls of C functions demand it, at multiples of 16; so does
  * the one below, which is 0 if there is none.
  */
 static bool may_be_thread(const struct vm_layout *y, const uint8_t *stack,
-			  size_t size, size_t at, uintptr_t named)
+			  size_t size, size_t at, uintptr_t here,
+			  uintptr_t named)
 {
 	uintptr_t thread = peek_ref(y->gc64, stack + at);
-	size_t prev = at + (unsigned)y->cf_prev - (unsigned)y->cf_L;
-	uint64_t below = 0;
-	if (prev + 8 <= size)
-		below = peek_u64(stack + prev) & ~(uint64_t)3;
-	return thread >= 65536 && !(thread & 7) && !(thread >> 47) &&
-	       thread != named &&
-	       (!below || (below >= 65536 && !(below & 15) && !(below >> 47)));
+	uint64_t below, pc;
+	int32_t nres;
+	if (!may_be_address(thread, 8) || thread == named ||
+	    thread - here + STACK_NEAR <= 2 * STACK_NEAR)
+		return false;
+	below = slot_of(stack, size, at, y->cf_prev, y->cf_L) & ~(uint64_t)3;
+	nres = (int32_t)slot_of(stack, size, at, y->cf_nres, y->cf_L);
+	pc = slot_of(stack, size, at, y->cf_pc, y->cf_L);
+	if (!y->gc64)
+		pc = (uint32_t)pc;
+	return (!below || may_be_address(below, 16)) &&
+	       (!pc || may_be_address(pc, 4)) && nres > -NRES_MAX &&
+	       nres < NRES_MAX;
+}
+
+/* Copies what is above here on the native stack; returns how much. */
+static size_t copy_stack(uintptr_t here, uint8_t *stack, size_t size)
+{
+	size_t near = PAGE_SIZE - (here & (PAGE_SIZE - 1));
+	if (near > size)
+		near = size;
+	memcpy(stack, (const void *)here, near);
+	return near + (near < size ? peek_memory((const void *)(here + near),
+						 stack + near, size - near)
+				   : 0);
 }
 
 /*
@@ -181,9 +223,9 @@ __attribute__((noinline)) uintptr_t vm_running_thread(const struct vm_layout *y,
 	uintptr_t step = (unsigned)y->cf_L;
 	size_t size, at, count = 0;
 	int saved = errno; /* the host's, and system calls follow */
-	size = peek_memory((const void *)here, stack, sizeof stack);
+	size = copy_stack(here, stack, sizeof stack);
 	for (at = step; at + 8 <= size && !found; at += 16) {
-		if (!may_be_thread(y, stack, size, at, named))
+		if (!may_be_thread(y, stack, size, at, here, named))
 			continue;
 		threads[count] = peek_ref(y->gc64, stack + at);
 		cframes[count++] = here + at - step;
