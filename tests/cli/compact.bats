@@ -107,7 +107,7 @@ converts() {
   memparse compact --to-v3=new.zst
   zstd -dc new.zst | cmp - new
   memparse --to-v3=- - < compact | cmp - new
-  ! ls -d ./*.partial
+  [ -z "$(ls -d ./*.partial 2> /dev/null)" ]
 }
 
 @test "--to-v3 of a stream that is cut is closed" {
@@ -121,14 +121,15 @@ converts() {
 @test "--to-v3 of no stream leaves nothing behind, and what was there" {
   echo hello > none
   fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
-  [ ! -e new ] && [ ! -e new.partial ]
+  [ ! -e new ]
+  [ ! -e new.partial ]
   echo old > new
   fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
   [ "$(cat new)" = old ]
   mkdir folder
   fails 4 "folder: Is a directory" app --to-v3=folder
   fails 4 "missing/new: No such file or directory" app --to-v3=missing/new
-  ! ls -d ./*.partial
+  [ -z "$(ls -d ./*.partial 2> /dev/null)" ]
 }
 
 @test "--to-v3 onto a full disk" {
@@ -138,7 +139,8 @@ converts() {
   many | "$ENCODE" > much
   run -4 --separate-stderr bash -c 'ulimit -f 1; "$MEMPARSE" much --to-v3=new'
   [ "$stderr" = "memparse: new: File too large" ] || wrong "$stderr"
-  [ ! -e new ] && [ ! -e new.partial ]
+  [ ! -e new ]
+  [ ! -e new.partial ]
 }
 
 @test "--to-v3 and what does not go with it" {

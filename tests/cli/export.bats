@@ -61,7 +61,8 @@ METRICS
     }' | "$ENCODE" > long
   works long --export=collapsed:-
   [[ "$output" == a漢*漢…漢*漢:1\ 8 ]] || wrong "$output"
-  [ "${#output}" -lt 400 ] && iconv -f UTF-8 -t UTF-16 <<< "$output" > utf16
+  [ "${#output}" -lt 400 ]
+  iconv -f UTF-8 -t UTF-16 <<< "$output" > utf16
   works long -q leaks_by_stack -f csv
   [[ "${lines[1]}" == 8,*,a漢*漢…漢*漢:1 ]] || wrong "$output"
 }

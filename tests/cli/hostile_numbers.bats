@@ -57,7 +57,8 @@ Z100=$(printf '\\200%.0s' {1..100})
 @test "a string of 16 MiB that is not there" {
   printf 'ljs\3\0\0\0\0\20\200\200\200\10' > bad
   small bad --leak-only
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"cut before the first event" ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"cut before the first event" ]]
 }
 
 # repeat TEXT BYTES: the text and a newline, over and over.
@@ -96,7 +97,8 @@ INTERNAL holds 10B: 20000000 allocs, 19999999 frees" ] || wrong "$output"
   # Without end: nothing of it is kept.
   head -c 100000000 /dev/zero | zstd -q > zeros
   small zeros --leak-only
-  [ "$status" -eq 3 ] && [[ "$stderr" == *"offset 0: not a memprof stream"* ]]
+  [ "$status" -eq 3 ]
+  [[ "$stderr" == *"offset 0: not a memprof stream"* ]]
 }
 
 @test "zstd frames in a row, with skippable ones between" {

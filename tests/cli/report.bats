@@ -266,5 +266,5 @@ slowly() {
     out || wrong "$(cat -v out)"
   slowly long > pipe &
   "$MEMPARSE" pipe --leak-only 2> log > out
-  ! grep -q read log
+  ! grep -q read log || wrong "$(cat log)"
 }

@@ -130,7 +130,8 @@ LUA
   "$BUILD/lua-host" run.lua
   [ "$(leaks gc.bin | grep -c run.lua:5)" = 0 ]
   leaks nogc.bin | grep -q "run.lua:8 holds .*: 1000 allocs, 0 frees"
-  ! "$BUILD/memparse" --dump nogc.bin | grep -q ^collection
+  "$BUILD/memparse" --dump nogc.bin > nogc.dump
+  ! grep -q ^collection nogc.dump || false
 }
 
 @test "a finalizer that raises does not reach the program" {
