@@ -11,7 +11,7 @@ struct embedded_sql {
 	const char *text; /* its bytes, terminated */
 };
 
-/* The three parts of the schema, in the order to apply them. */
+/* The schema in the order to apply it; the views are those of all views_*. */
 enum {
 	EMBEDDED_TABLES,
 	EMBEDDED_VIEWS,

@@ -38,9 +38,9 @@
  *
  * And the program around them:
  *
- *	options.c	the command line, and the help; options_history.c
- *			what of it is about many profiles; options_gate.c
- *			limits
+ *	options.c	the command line; options_history.c what of it is
+ *			about many profiles; options_gate.c limits;
+ *			options_help.c the help
  *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
  *			job_to_v3.c, job_history.c, job_compare.c: one job
  *			each; job_gate.c with any

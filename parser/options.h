@@ -58,6 +58,9 @@ bool options_read_by(struct options *options, const char *value);
 /* Whether the options about the history go with the others. */
 bool options_check_history(const struct options *options);
 
+/* In options_help.c: prints what --help says, to standard output. */
+void options_print_help(void);
+
 enum options_result {
 	OPTIONS_RUN,  /* *options says what */
 	OPTIONS_DONE, /* --help, --version: it is on standard output */

@@ -206,6 +206,16 @@ bool probe_trace_trial(struct probe *probe,
 					 lua_State *L),
 		       void *arg, char *error, size_t error_size);
 
+/* Between vm_probe.c and vm_probe_run.c. */
+
+/* Copies as much as can be read, up to n bytes, and returns how much. */
+size_t probe_read(const void *address, void *out, size_t n);
+/* Takes a scene, of the thread that runs in it, unless it is taken. */
+void probe_photograph(struct probe *probe, enum probe_scene scene,
+		      lua_State *L);
+/* Plays all scenes. Returns false with a sentence when one fails to run. */
+bool probe_play_scenes(struct probe *probe, char *error, size_t error_size);
+
 /* The programs, in Lua: see vm_probe_programs.c. */
 extern const char probe_scenes_program[];
 extern const char probe_trial_program[];
