@@ -2,8 +2,8 @@
 --
 -- Ask the views of views_*.sql, not these tables: the views stay, the tables
 -- may change for speed. A line of a program is a site, a path of calls that
--- led to it a callsite, a block's life is a row of allocation_data, a recording
--- is a profile, and one file holds many profiles.
+-- led to it a callsite, a block's life is a row of allocation_data, a
+-- recording is a profile, and one file holds many profiles.
 --
 -- Sizes are bytes. Events are numbered from 1 within their profile. Addresses
 -- are the 64 bits of the address as a signed integer: print them with
