@@ -1,5 +1,5 @@
 /*
- * trace_events.c - hears of every trace and each of its instructions.
+ * trace_events.c - hears of every instruction of a trace that is recorded.
  */
 #include "trace_events.h"
 
@@ -11,21 +11,17 @@
 /* Where LuaJIT keeps its handlers: in the registry, keyed by event. */
 #define HANDLERS "_VMEVENTS"
 
-/*
- * The keys of the handlers below ours, for the events "record" and "trace";
- * LuaJIT's keys are multiples of eight.
- */
-#define KEY_BELOW_RECORD 0x6c6a6d
-#define KEY_BELOW_TRACE	 0x6c6a6f
+/* The key of the handler below ours; LuaJIT's are multiples of eight. */
+#define KEY_BELOW 0x6c6a6d
 
 /* Calls the handler below ours with our arguments, if it is still there. */
-static void call_below(lua_State *L, int key)
+static void call_below(lua_State *L)
 {
 	int i, n = lua_gettop(L);
 	lua_getfield(L, LUA_REGISTRYINDEX, HANDLERS);
 	if (!lua_istable(L, -1))
 		return;
-	lua_rawgeti(L, -1, key);
+	lua_rawgeti(L, -1, KEY_BELOW);
 	if (!lua_isfunction(L, -1) || !lua_checkstack(L, n + 1))
 		return;
 	for (i = 1; i <= n; i++)
@@ -46,17 +42,7 @@ static int on_record(lua_State *L)
 	struct recorder *r = listener(L);
 	if (r)
 		vm_traces_record(&r->traces, &r->layout, r->global, L);
-	call_below(L, KEY_BELOW_RECORD);
-	return 0;
-}
-
-/* Arguments: what, trace, function, and more. */
-static int on_trace(lua_State *L)
-{
-	struct recorder *r = listener(L);
-	if (r)
-		vm_traces_event(&r->traces, &r->layout, r->global, L);
-	call_below(L, KEY_BELOW_TRACE);
+	call_below(L);
 	return 0;
 }
 
@@ -101,7 +87,7 @@ static void push_attach(lua_State *L)
  * Puts the handler that had our key under the key for it. Stack: the handlers
  * before and after at the indexes; ours is at the third.
  */
-static void keep_below(lua_State *L, int before, int after, int ours, int key)
+static void keep_below(lua_State *L, int before, int after, int ours)
 {
 	lua_pushnil(L);
 	while (lua_next(L, after)) {
@@ -112,41 +98,29 @@ static void keep_below(lua_State *L, int before, int after, int ours, int key)
 		lua_pop(L, 1);
 		lua_rawget(L, before);
 		if (lua_isfunction(L, -1))
-			lua_rawseti(L, after, key);
+			lua_rawseti(L, after, KEY_BELOW);
 		return;
 	}
 }
 
-/* Stack: 0; the holder is at the index. */
-static bool attach(lua_State *L, int holder, lua_CFunction handler,
-		   const char *event, int key)
+bool trace_events_attach(lua_State *L)
 {
+	int ours = lua_gettop(L), before = ours + 1;
 	bool there;
-	int top = lua_gettop(L), ours = top + 1, before = top + 2;
-	lua_pushvalue(L, holder);
-	lua_pushcclosure(L, handler, 1);
+	lua_pushcclosure(L, on_record, 1);
 	push_handlers(L);
 	copy_table(L);
 	push_attach(L);
 	there = lua_isfunction(L, -1);
 	if (there) {
 		lua_pushvalue(L, ours);
-		lua_pushstring(L, event);
+		lua_pushliteral(L, "record");
 		if (lua_pcall(L, 2, 0, 0) == 0) {
 			push_handlers(L);
 			if (lua_istable(L, -1))
-				keep_below(L, before, lua_gettop(L), ours, key);
+				keep_below(L, before, lua_gettop(L), ours);
 		}
 	}
-	lua_settop(L, top);
-	return there;
-}
-
-bool trace_events_attach(lua_State *L)
-{
-	int holder = lua_gettop(L);
-	bool there = attach(L, holder, on_record, "record", KEY_BELOW_RECORD) &&
-		     attach(L, holder, on_trace, "trace", KEY_BELOW_TRACE);
-	lua_pop(L, 1);
+	lua_settop(L, ours - 1);
 	return there;
 }

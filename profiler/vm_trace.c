@@ -204,18 +204,6 @@ void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
 	vm_trace_logs_record(&t->logs, y, global, number, &at);
 }
 
-void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
-		     uintptr_t global, lua_State *L)
-{
-	const char *what =
-		lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : "";
-	uint32_t number = (uint32_t)lua_tointeger(L, 2);
-	if (!strcmp(what, "stop"))
-		vm_trace_logs_stop(&t->logs, y, global, number);
-	else if (!strcmp(what, "start") || !strcmp(what, "abort"))
-		vm_trace_logs_start(&t->logs, number);
-}
-
 /* ---- from call to line */
 
 static bool may_be(const struct vm_helper *h, uint32_t class)

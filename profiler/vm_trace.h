@@ -83,10 +83,6 @@ bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 void vm_traces_record(struct vm_traces *t, const struct vm_layout *y,
 		      uintptr_t global, lua_State *L);
 
-/* The same for jit.attach(f, "trace"). */
-void vm_traces_event(struct vm_traces *t, const struct vm_layout *y,
-		     uintptr_t global, lua_State *L);
-
 /* The return address into the trace that runs, read off the C stack. */
 static inline uintptr_t vm_return_address(const struct vm_layout *y, bool gc64,
 					  uintptr_t global, uintptr_t trace)

@@ -128,7 +128,7 @@ const struct vm_trace_step *vm_trace_log_step(const struct vm_trace_log *log,
 /* ---- whose log */
 
 /* IR that the last instruction of a recording may make. */
-#define LAST_STEP_IR_MAX 64
+#define LAST_STEP_IR_MAX 512
 
 /*
  * The IR is the one that was recorded, at every step. The optimizer leaves out
@@ -152,10 +152,7 @@ static bool same_ir(const struct vm_trace_log *log, const struct trace_view *v)
 	return same > 0;
 }
 
-/*
- * A side trace can be ended before its first step: no log is its own, unless
- * its start and end were heard of.
- */
+/* A side trace can be ended before its first step: no log is its own. */
 static bool has_steps(const struct vm_trace_log *log,
 		      const struct trace_view *v)
 {
@@ -169,23 +166,20 @@ static bool has_steps(const struct vm_trace_log *log,
 /*
  * The log is the one of this trace's recording: it starts where the trace
  * starts, ends where its loop begins or the trace ends, and was made of the
- * same IR. One whose start was heard of must have been heard to the end.
+ * same IR.
  */
 static bool log_fits(const struct vm_trace_log *log, const struct trace_view *v,
 		     uintptr_t trace)
 {
 	const struct vm_layout *y = v->y;
 	uint32_t end = v->loop ? v->loop : v->nins;
-	return log->count && log->begun == log->complete &&
-	       log->steps[log->count - 1].ir <= end &&
-	       (log->complete ||
-		end - log->steps[log->count - 1].ir <= LAST_STEP_IR_MAX) &&
+	return log->count && log->steps[log->count - 1].ir <= end &&
+	       end - log->steps[log->count - 1].ir <= LAST_STEP_IR_MAX &&
 	       log->startpt ==
 		       vm_ref(y->gc64, trace + (unsigned)y->trace_startpt) &&
 	       log->startpc ==
 		       vm_ref(y->gc64, trace + (unsigned)y->trace_startpc) &&
-	       (log->complete || !log->parent || has_steps(log, v)) &&
-	       same_ir(log, v);
+	       (!log->parent || has_steps(log, v)) && same_ir(log, v);
 }
 
 const struct vm_trace_log *vm_trace_log_of(const struct vm_trace_logs *t,
@@ -426,48 +420,17 @@ void vm_trace_logs_record(struct vm_trace_logs *t, const struct vm_layout *y,
 		return;
 	view_recording(&v, y, cur);
 	parent_number = read_start(&now, y, global);
-	if (log->begun && !log->complete && !log->count) {
-		begin_log(t, log, &now, &v, parent_number);
-	} else if (!log->count || log->complete ||
-		   v.nins < log->steps[log->count - 1].ir ||
-		   log->startpt != now.startpt || log->startpc != now.startpc ||
-		   (early &&
-		    (log->parent != now.parent || log->exit != now.exit))) {
+	if (!log->count || v.nins < log->steps[log->count - 1].ir ||
+	    log->startpt != now.startpt || log->startpc != now.startpc ||
+	    (early && (log->parent != now.parent || log->exit != now.exit))) {
 		/*
-		 * The start was not heard of: the number is used again.
-		 * References only grow. Handlers that run compiled code make
-		 * old VMs forget the parent.
+		 * The number is used again: in one recording references only
+		 * grow. Handlers that run compiled code make old VMs forget
+		 * the parent.
 		 */
-		log->begun = log->complete = false;
 		begin_log(t, log, &now, &v, parent_number);
 	}
 	if (!log->stepped)
 		inherit(t, log, y, parent_number, at);
 	add_step(log, &v, v.nins, at);
-}
-
-void vm_trace_logs_start(struct vm_trace_logs *t, uint32_t number)
-{
-	struct vm_trace_log *log = make_log(t, number);
-	if (!log)
-		return;
-	log->begun = true;
-	log->complete = false;
-	log->count = 0;
-}
-
-void vm_trace_logs_stop(struct vm_trace_logs *t, const struct vm_layout *y,
-			uintptr_t global, uint32_t number)
-{
-	struct vm_trace_log *log = make_log(t, number), now;
-	struct trace_view v;
-	uint32_t parent_number;
-	if (!log || !log->begun)
-		return;
-	if (!log->count) { /* ended before its first step */
-		view_recording(&v, y, global + (unsigned)y->g_cur);
-		parent_number = read_start(&now, y, global);
-		begin_log(t, log, &now, &v, parent_number);
-	}
-	log->complete = true;
 }

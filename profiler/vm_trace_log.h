@@ -40,8 +40,6 @@ struct vm_trace_log {
 	uintptr_t startpt, startpc;  /* where the trace starts */
 	uintptr_t parent;	     /* the trace it left, 0 none */
 	uint32_t exit;		     /* by this exit */
-	bool begun;		     /* its start was heard of */
-	bool complete;		     /* and its end */
 	bool stepped;		     /* the first step has come */
 	struct vm_inlined inherited; /* the first step's callers, side traces */
 };
@@ -68,13 +66,6 @@ void vm_trace_logs_free(struct vm_trace_logs *logs);
 void vm_trace_logs_record(struct vm_trace_logs *logs, const struct vm_layout *y,
 			  uintptr_t global, uint32_t number,
 			  const struct vm_trace_at *at);
-
-/* A recording into that number begins, or was given up. */
-void vm_trace_logs_start(struct vm_trace_logs *logs, uint32_t number);
-
-/* The recording has become a trace. */
-void vm_trace_logs_stop(struct vm_trace_logs *logs, const struct vm_layout *y,
-			uintptr_t global, uint32_t number);
 
 /* The log of this trace; NULL when what is there is not certainly its own. */
 const struct vm_trace_log *vm_trace_log_of(const struct vm_trace_logs *logs,

@@ -1,8 +1,12 @@
 /*
  * embed.c - an ordinary program that embeds LuaJIT and knows nothing of us.
  *
- *   embed [-b] [-n VMS] SCRIPT   runs SCRIPT in VMS VMs, open at once
+ *   embed [-b] [-c CALLS] [-n VMS] SCRIPT
  *
+ * runs SCRIPT in VMS VMs, open at once.
+ *
+ * -c calls the function that the script leaves as "request" so many times, with
+ * nothing below it on the stack, as wrk does.
  * -b opens base, string, table and package one by one, and no jit. Built as a
  * plugin, too, that is loaded late and RTLD_LOCAL (see embed_late.c).
  */
@@ -37,18 +41,33 @@ static int run(lua_State *L, const char *script)
 	return 1;
 }
 
+static int call(lua_State *L, int calls)
+{
+	while (calls-- > 0) {
+		lua_getglobal(L, "request");
+		lua_call(L, 0, 1);
+		if (!lua_tostring(L, -1))
+			return 1;
+		lua_pop(L, 1);
+	}
+	return 0;
+}
+
 int embed_main(int argc, char **argv)
 {
 	lua_State *vms[VMS_MAX];
-	int option, some = 0, n = 1, i, failed = 0;
-	while ((option = getopt(argc, argv, "bn:")) != -1) {
+	int option, some = 0, calls = 0, n = 1, i, failed = 0;
+	while ((option = getopt(argc, argv, "bc:n:")) != -1) {
 		if (option == 'b')
 			some = 1;
+		else if (option == 'c')
+			calls = atoi(optarg);
 		else if (option == 'n')
 			n = atoi(optarg);
 	}
 	if (optind + 1 != argc || n < 1 || n > VMS_MAX) {
-		fprintf(stderr, "usage: embed [-b] [-n VMS] SCRIPT\n");
+		fprintf(stderr,
+			"usage: embed [-b] [-c CALLS] [-n VMS] SCRIPT\n");
 		return 2;
 	}
 	for (i = 0; i < n; i++) {
@@ -61,6 +80,7 @@ int embed_main(int argc, char **argv)
 			luaL_openlibs(vms[i]);
 		/* What a library's opener leaves must be as ever. */
 		failed |= lua_gettop(vms[i]) != 0 || run(vms[i], argv[optind]);
+		failed |= failed || call(vms[i], calls);
 	}
 	for (i = 0; i < n; i++)
 		lua_close(vms[i]);

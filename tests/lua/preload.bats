@@ -35,6 +35,26 @@ holds() {
   holds out-*.bin keep.lua:2
 }
 
+# LuaJIT crashes here with any handler of jit.attach(f, "trace").
+@test "a recording of the JIT that is given up with C functions only below" {
+  cat > request.lua <<'LUA'
+local headers, kept = {Host = "a"}, {}
+local function format(method, path)
+  local s = {string.format("%s %s HTTP/1.1", method, path)}
+  for name, value in pairs(headers) do
+    s[#s + 1] = string.format("%s: %s", name, value)
+  end
+  return table.concat(s, "\r\n")
+end
+function request()
+  kept[#kept + 1] = {}
+  return format("GET", "/")
+end
+LUA
+  preloaded "$BUILD/embed" -c 20000 request.lua
+  holds out-*.bin request.lua:10
+}
+
 @test "without MEMPROF_OUT nothing happens" {
   keeping > keep.lua
   OUT= SIGNAL=USR2 run preloaded "$BUILD/embed" keep.lua
