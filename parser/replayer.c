@@ -4,9 +4,10 @@
 #include "replayer.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "quiet_thread.h"
 
 #define ROOMS 4u /* a power of two, for the numbers run over */
 
@@ -60,19 +61,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals are for the first thread. */
-static bool start_thread(struct replayer *p)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&p->thread, NULL, run, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error == 0;
-}
-
 struct replayer *replayer_start(struct replay *r)
 {
 	struct replayer *const p = malloc(sizeof(*p));
@@ -85,7 +73,7 @@ struct replayer *replayer_start(struct replay *r)
 	p->result = MODEL_OK;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
-	if (start_thread(p))
+	if (quiet_thread_start(&p->thread, run, p))
 		return p;
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,8 @@
 
 #include <zstd.h>
 #include <zstd_errors.h>
+
+#include "quiet_thread.h"
 
 #define WINDOW_FIRST	  (256u << 10)
 #define INPUT_SIZE	  (128u << 10)
@@ -425,19 +426,6 @@ static void *run_relay(void *arg)
 	return NULL;
 }
 
-/* Signals are for the first thread. */
-static bool start_thread(struct relay *p)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&p->thread, NULL, run_relay, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error == 0;
-}
-
 /*
  * Before anything has been decompressed. Without a thread things go on as
  * they are.
@@ -455,7 +443,7 @@ static void relay_start(struct reader *r)
 	p->used = 0;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
-	if (start_thread(p)) {
+	if (quiet_thread_start(&p->thread, run_relay, p)) {
 		r->relay = p;
 		return;
 	}

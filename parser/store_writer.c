@@ -10,8 +10,9 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
+
+#include "quiet_thread.h"
 
 #define ROOMS 4u /* a power of two, for the numbers run over */
 #define ROOM  (32u * STORE_BATCH)
@@ -76,19 +77,6 @@ static bool has_processors(void)
 	       CPU_COUNT(&set) > 1;
 }
 
-/* Signals are for the first thread. */
-static bool start_thread(struct store_writer *w)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error == 0;
-}
-
 struct store_writer *store_writer_start(struct store *s)
 {
 	struct store_writer *const w =
@@ -101,7 +89,7 @@ struct store_writer *store_writer_start(struct store *s)
 	w->stop = w->failed = false;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	if (start_thread(w))
+	if (quiet_thread_start(&w->thread, run, w))
 		return w;
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
