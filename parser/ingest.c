@@ -30,7 +30,7 @@ struct passage {
 	struct decode_input input;
 	struct decode_event events[BATCH];
 	struct model *model;
-	XXH3_state_t *hash; /* of the bytes taken */
+	XXH3_state_t *hash; /* of the bytes taken; NULL: not wanted */
 };
 
 static enum ingest_result fail(struct ingest *in, enum ingest_result result,
@@ -155,7 +155,8 @@ static enum ingest_result settle(struct passage *p, enum ingest_result result)
 /* Takes bytes off the source, by which the stream will be known. */
 static void take(struct passage *p, struct source *source)
 {
-	XXH3_128bits_update(p->hash, source->window, p->input.pos);
+	if (p->hash != NULL)
+		XXH3_128bits_update(p->hash, source->window, p->input.pos);
 	source_take(source, p->input.pos);
 }
 
@@ -216,14 +217,16 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 	enum ingest_result result;
 
 	in->error[0] = in->fingerprint[0] = '\0';
-	p.hash = XXH3_createState();
-	if (p.hash == NULL)
-		return fail(in, INGEST_SYSTEM, "out of memory");
-	XXH3_128bits_reset(p.hash);
+	if (in->identify) {
+		p.hash = XXH3_createState();
+		if (p.hash == NULL)
+			return fail(in, INGEST_SYSTEM, "out of memory");
+		XXH3_128bits_reset(p.hash);
+	}
 	decode_init(&p.decoder);
 	result = pass(&p, source);
 	in->offset = source->offset;
-	if (in->offset != 0)
+	if (in->identify && in->offset != 0)
 		write_fingerprint(&p);
 	XXH3_freeState(p.hash);
 	return result == INGEST_OK ? finish(in, source) : result;

@@ -31,11 +31,13 @@ struct ingest {
 	/* Asked whenever more has to be read; NULL, or false to stop. */
 	bool (*keep_on)(void *arg, const struct source *source);
 	void *arg;
+	/* Is the fingerprint wanted? It takes a sixtieth of the time. */
+	bool identify;
 
 	/* Results. */
 	unsigned symtab_version, events_version; /* 0: not read */
 	uint64_t offset; /* where it ended, in bytes of the stream */
-	/* XXH3-128 of these bytes in hexadecimal; "" when there are none */
+	/* XXH3-128 of these bytes in hexadecimal; "" for none, or unwanted */
 	char fingerprint[INGEST_FINGERPRINT_SIZE];
 	char error[256]; /* unless INGEST_OK: why, in words */
 };

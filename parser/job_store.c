@@ -105,6 +105,7 @@ static enum memparse_status read_group(struct group *g, struct model *model)
 					  "another one");
 			status = MEMPARSE_USAGE;
 		}
+		in->ingest.identify = true;
 		if (status == MEMPARSE_DONE)
 			status = job_input_read(in, model, g->store);
 		if (status == MEMPARSE_DONE)

@@ -139,10 +139,48 @@ void live_clear(struct live *l)
 #define WAITING 256u
 
 struct waiting {
-	size_t count;
-	struct live_entry entries[WAITING];
-	struct live_history history[WAITING];
+	struct live_entry *entries; /* these, or malloc'ed ones */
+	struct live_history *history;
+	size_t count, cap;
+	struct live_entry few[WAITING];
+	struct live_history few_history[WAITING];
 };
+
+static void waiting_init(struct waiting *w)
+{
+	w->entries = w->few;
+	w->history = w->few_history;
+	w->count = 0;
+	w->cap = WAITING;
+}
+
+static void waiting_clear(struct waiting *w)
+{
+	if (w->entries != w->few) {
+		free(w->entries);
+		free(w->history);
+	}
+}
+
+static bool waiting_grow(struct waiting *w)
+{
+	const size_t cap = w->cap * 2;
+	struct live_entry *const entries = malloc(cap * sizeof(*entries));
+	struct live_history *const history = malloc(cap * sizeof(*history));
+
+	if (entries == NULL || history == NULL) {
+		free(entries);
+		free(history);
+		return false;
+	}
+	memcpy(entries, w->entries, w->count * sizeof(*entries));
+	memcpy(history, w->history, w->count * sizeof(*history));
+	waiting_clear(w);
+	w->entries = entries;
+	w->history = history;
+	w->cap = cap;
+	return true;
+}
 
 /* Puts an entry into the first free slot from a line on; false: none. */
 static bool place(struct live *l, size_t line, const struct live_entry *e,
@@ -163,8 +201,20 @@ static bool place(struct live *l, size_t line, const struct live_entry *e,
 	return false;
 }
 
+/*
+ * Puts an entry where a search does not find it: without memory to have it
+ * wait, what is in the table must still be handed out.
+ */
+static void misplace(struct live *l, const struct live_entry *e,
+		     const struct live_history *h)
+{
+	l->broken = true;
+	l->limit = 0;
+	place(l, 0, e, h);
+}
+
 /* Takes out what is in a line, and puts it where it belongs now. */
-static bool spread_line(struct live *l, size_t line, struct waiting *w)
+static void spread_line(struct live *l, size_t line, struct waiting *w)
 {
 	struct live_entry entries[LIVE_LINE];
 	struct live_history history[LIVE_LINE] = {{0}};
@@ -180,29 +230,29 @@ static bool spread_line(struct live *l, size_t line, struct waiting *w)
 		if (e->address == 0 ||
 		    (home >= line && place(l, home, e, &history[i])))
 			continue;
-		if (w->count == WAITING)
-			return false;
+		if (w->count == w->cap && !waiting_grow(w)) {
+			misplace(l, e, &history[i]);
+			continue;
+		}
 		w->entries[w->count] = *e;
 		w->history[w->count++] = history[i];
 	}
-	return true;
 }
 
 /*
  * Sees to it that all entries, of old_cap slots, can be found. Homes keep
  * their order and move up; so the last line comes first, and entries go where
  * all lines are done. Those that belong before their line, as happens near the
- * beginning, or behind the last one, wait. With a hash that nobody can foresee
- * these are few; false when they are too many.
+ * beginning, or behind the last one, wait: few, with a hash that nobody can
+ * foresee. False without memory for many: then the table is broken.
  */
 static bool spread(struct live *l, size_t old_cap)
 {
 	struct waiting w;
 
-	w.count = 0;
+	waiting_init(&w);
 	for (size_t line = old_cap; line != 0; line -= LIVE_LINE)
-		if (!spread_line(l, line - LIVE_LINE, &w))
-			return false;
+		spread_line(l, line - LIVE_LINE, &w);
 	for (size_t i = 0; i < w.count; i++) {
 		const struct live_entry *const e = &w.entries[i];
 		const size_t home = live_home(live_hash(l, e->address), l->cap);
@@ -210,7 +260,8 @@ static bool spread(struct live *l, size_t old_cap)
 		if (!place(l, home, e, &w.history[i]))
 			place(l, 0, e, &w.history[i]);
 	}
-	return true;
+	waiting_clear(&w);
+	return !l->broken;
 }
 
 /* The next size: half as much again, but whole huge pages if it is mapped. */
@@ -226,13 +277,24 @@ static size_t larger_cap(size_t cap)
 	return next > cap ? next : round_up(cap + 1, unit);
 }
 
+/*
+ * The blocks that a table holds before it grows. Just grown it has room for
+ * half as many again: 39 bytes a block, or 64 with history.
+ */
+static size_t limit_of(const struct live *l)
+{
+	if (l->cap <= SMALL_CAP)
+		return l->cap / SMALL_LOAD;
+	return l->with_history ? l->cap / 4 * 3 : l->cap / 8 * 5;
+}
+
 static bool grow(struct live *l)
 {
 	const size_t old_cap = l->entries == no_entries ? 0 : l->cap;
 	const size_t cap = larger_cap(l->cap);
 	void *p;
 
-	if (cap > CAP_MAX)
+	if (cap > CAP_MAX || l->broken)
 		return false;
 	if (l->with_history && l->history_cap < cap) {
 		p = grow_memory(l->history,
@@ -250,7 +312,7 @@ static bool grow(struct live *l)
 		return false;
 	l->entries = p;
 	l->cap = cap;
-	l->limit = cap <= SMALL_CAP ? cap / SMALL_LOAD : cap / 8 * 5;
+	l->limit = limit_of(l);
 	return spread(l, old_cap);
 }
 

@@ -5,8 +5,8 @@
  * with history. A block's home is a line of the cache, in which its entry is
  * anywhere; when the line is full, it is in the next one that was not. The
  * table grows where it is, by half, and needs no memory beside itself: 26 to
- * 39 bytes a block once there are many. Few blocks have much room, and rarely
- * meet.
+ * 39 bytes a block once there are many, 43 to 64 with history. Few blocks have
+ * much room, and rarely meet.
  *
  * A hash is live_hash() of the address; the caller computes it early and calls
  * live_prefetch() some events ahead. Pointers to entries die with the next
@@ -57,6 +57,7 @@ struct live {
 	size_t history_cap; /* not less than cap, if there is history */
 	uint64_t seed;
 	bool with_history;
+	bool broken;	/* nothing is found; all of it is there */
 	uint64_t *bigs; /* sizes; a free one holds the next free index */
 	uint32_t big_count, big_cap;
 	uint32_t big_free; /* the first free index, big_count: none */
@@ -162,7 +163,11 @@ static inline bool live_has_room(const struct live *l, uint64_t size)
 	return __builtin_expect(l->count < l->limit && size < LIVE_SIZE_BIG, 1);
 }
 
-/* Sees to it that one more block of that size fits. False: no memory. */
+/*
+ * Sees to it that one more block of that size fits. False: no memory; if the
+ * table is broken then, there is nothing to do with it but to hand it out and
+ * to clear it.
+ */
 bool live_reserve(struct live *l, uint64_t size);
 
 /* The large half of live_fill(). */

@@ -425,6 +425,9 @@ enum model_result replay_events(struct replay *r,
 	enum model_result result = MODEL_OK;
 	size_t i;
 
+	*taken = 0;
+	if (r->live.broken)
+		return MODEL_NO_MEMORY;
 	forget_blocks(&r->ahead);
 	for (i = 0; i < REPLAY_AHEAD; i++)
 		prepare(r, events, count, i);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster.h"
 #include "live.h"
 
 struct block {
@@ -160,23 +161,80 @@ static void test_big_sizes(void **state)
 }
 
 /* The promise of the header: bytes for a block, once there are many. */
-static void test_memory_for_a_block(void **state)
+static void check_memory_for_a_block(bool history, uint64_t lowest,
+				     uint64_t highest)
 {
-	uint64_t blocks = 0, bytes;
+	uint64_t blocks = 0, bytes, least = UINT64_MAX, most = 0;
 	struct live l;
-	(void)state;
 
-	live_init(&l, false);
+	live_init(&l, history);
 	while (blocks < 1000000) {
 		const struct block b = {.address = ++blocks * 16, .size = 8};
 
 		put(&l, &b);
-		if (blocks < 250000 || blocks % 1000 != 0)
+		if (blocks < 250000)
 			continue;
-		bytes = l.cap * sizeof(struct live_entry);
-		assert_in_range(bytes / blocks, 16, 39);
+		bytes = l.cap * sizeof(struct live_entry) +
+			l.history_cap * sizeof(struct live_history);
+		least = bytes / blocks < least ? bytes / blocks : least;
+		most = bytes / blocks > most ? bytes / blocks : most;
 	}
+	assert_in_range(least, lowest, most);
+	assert_in_range(most, least, highest);
 	live_clear(&l);
+}
+
+static void test_memory_for_a_block(void **state)
+{
+	(void)state;
+	check_memory_for_a_block(false, 25, 39);
+	check_memory_for_a_block(true, 42, 64);
+}
+
+/* Blocks that all belong into one line, through all that the table grows. */
+static void cluster(size_t line, bool history)
+{
+	enum {
+		BLOCKS = 3000
+	};
+	struct block b[BLOCKS] = {{0}};
+	struct live l;
+
+	live_init(&l, history);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		const size_t cap = 16384;
+
+		b[i].address = cluster_address(
+			&l, line == SIZE_MAX ? cap / 4 - 1 : line, cap, i);
+		b[i].size = i;
+		b[i].owner = (uint32_t)i;
+		b[i].born = i;
+		put(&l, &b[i]);
+	}
+	assert_int_equal(l.cap, 16384);
+	assert_int_equal(live_home(live_hash(&l, b[0].address), l.cap) /
+				 LIVE_LINE,
+			 line == SIZE_MAX ? l.cap / LIVE_LINE - 1 : line);
+	for (size_t i = 0; i < BLOCKS; i++)
+		check(&l, &b[i]);
+	for (size_t i = 0; i < BLOCKS; i += 2)
+		take(&l, b[i].address);
+	for (size_t i = 1; i < BLOCKS; i += 2)
+		check(&l, &b[i]);
+	assert_int_equal(count_all(&l), BLOCKS / 2);
+	live_clear(&l);
+}
+
+/* Whoever knew the seed could make a stream of such blocks. */
+static void test_clusters(void **state)
+{
+	(void)state;
+	for (int history = 0; history < 2; history++) {
+		cluster(0, history);
+		cluster(7, history);
+		cluster(2000, history);
+		cluster(SIZE_MAX, history);
+	}
 }
 
 int main(void)
@@ -186,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_address_0),
 		cmocka_unit_test(test_big_sizes),
 		cmocka_unit_test(test_memory_for_a_block),
+		cmocka_unit_test(test_clusters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

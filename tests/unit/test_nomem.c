@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cluster.h"
 #include "decode.h"
 #include "model.h"
 
@@ -31,11 +32,13 @@ static bool refuse(void)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd,
 		  off_t offset);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
 		  off_t offset);
 
@@ -52,6 +55,11 @@ void *__wrap_calloc(size_t n, size_t size)
 void *__wrap_realloc(void *p, size_t size)
 {
 	return refuse() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return refuse() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
@@ -301,12 +309,98 @@ static void test_stored_profiles(void **state)
 	assert_in_range(allocations, 7, 20);
 }
 
+/* ---- a table of live blocks that has to let many wait when it grows */
+
+#define CLUSTER	    2048 /* as many as 4,096 slots hold */
+#define CLUSTER_CAP (4 * 4096)
+
+static void put_cluster(struct live *l, uint64_t i)
+{
+	const uint64_t address = cluster_address(l, 0, CLUSTER_CAP, i);
+	struct live_entry *const e =
+		live_probe(l, address, live_hash(l, address));
+
+	assert_true(live_has_room(l, i));
+	live_insert(l, e, address, i, (uint32_t)i);
+	*live_history_of(l, e) = (struct live_history){i + 1, ~i};
+}
+
+/* All are there, once, each with its history. */
+static void check_cluster(const struct live *l)
+{
+	bool seen[CLUSTER] = {false};
+	size_t count = 0;
+
+	for (size_t i = 0; i < l->cap; i++) {
+		const struct live_entry *const e = &l->entries[i];
+
+		if (e->address == 0)
+			continue;
+		assert_in_range(e->owner, 0, CLUSTER - 1);
+		assert_false(seen[e->owner]);
+		seen[e->owner] = true;
+		assert_true(e->address ==
+			    cluster_address(l, 0, CLUSTER_CAP, e->owner));
+		assert_int_equal(e->size, e->owner);
+		assert_int_equal(live_history_of(l, e)->born_event,
+				 e->owner + 1);
+		assert_true(live_history_of(l, e)->realloc_of ==
+			    ~(uint64_t)e->owner);
+		count++;
+	}
+	assert_int_equal(count, CLUSTER);
+}
+
+static void test_cluster(void **state)
+{
+	uint64_t allocations = 0;
+	unsigned broken = 0;
+	bool enough = false;
+	(void)state;
+
+	for (; !enough; allocations++) {
+		struct live l;
+
+		live_init(&l, true);
+		for (uint64_t i = 0; i < CLUSTER; i++) {
+			assert_true(live_reserve(&l, i));
+			put_cluster(&l, i);
+		}
+		assert_int_equal(l.count, l.limit);
+		left = allocations;
+		enough = live_reserve(&l, 8);
+		left = UINT64_MAX;
+		check_cluster(&l);
+		if (l.broken) {
+			broken++;
+			assert_false(live_reserve(&l, 8));
+		} else {
+			/* As it was, or larger: it goes on. */
+			assert_true(live_reserve(&l, 8));
+		}
+		for (uint64_t i = 0; !l.broken && i < CLUSTER; i++) {
+			const uint64_t address =
+				cluster_address(&l, 0, CLUSTER_CAP, i);
+
+			assert_true(
+				live_probe(&l, address, live_hash(&l, address))
+					->address == address);
+		}
+		live_clear(&l);
+		assert_false(l.broken);
+	}
+	/* The table, its history, and three times more for those that wait. */
+	assert_int_equal(allocations, 2 + 3 * 2 + 1);
+	assert_int_equal(broken, 3 * 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation),
 		cmocka_unit_test(test_compact),
 		cmocka_unit_test(test_stored_profiles),
+		cmocka_unit_test(test_cluster),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
