@@ -195,13 +195,29 @@ static bool may_be_thread(const struct vm_layout *y, const uint8_t *stack,
 	       nres < NRES_MAX;
 }
 
+typedef uint64_t frame_word __attribute__((may_alias));
+
+/*
+ * Copies frames of others, in words. memcpy() would do, but not in a host that
+ * is built with a sanitizer: it would be stopped there.
+ */
+__attribute__((noinline, no_sanitize("address"))) static void copy_frames(
+	uintptr_t here, uint8_t *out, size_t size)
+{
+	const volatile frame_word *from = (const volatile frame_word *)here;
+	frame_word *to = (frame_word *)(void *)out;
+	size_t i;
+	for (i = 0; i < size / sizeof *to; i++)
+		to[i] = from[i];
+}
+
 /* Copies what is above here on the native stack; returns how much. */
 static size_t copy_stack(uintptr_t here, uint8_t *stack, size_t size)
 {
 	size_t near = PAGE_SIZE - (here & (PAGE_SIZE - 1));
 	if (near > size)
 		near = size;
-	memcpy(stack, (const void *)here, near);
+	copy_frames(here, stack, near);
 	return near + (near < size ? peek_memory((const void *)(here + near),
 						 stack + near, size - near)
 				   : 0);
@@ -218,7 +234,7 @@ __attribute__((noinline)) uintptr_t vm_running_thread(const struct vm_layout *y,
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)15;
 	uintptr_t named = vm_ref(y->gc64, global + (unsigned)y->g_cur_L);
-	uint8_t stack[RUNNING_REACH];
+	_Alignas(8) uint8_t stack[RUNNING_REACH];
 	uintptr_t threads[PEEK_EACH_MAX], cframes[PEEK_EACH_MAX], found = 0;
 	uintptr_t step = (unsigned)y->cf_L;
 	size_t size, at, count = 0;
