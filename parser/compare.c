@@ -67,29 +67,48 @@ static int bind(sqlite3_stmt *stmt, const char *name, const char *selector)
 	return sqlite3_bind_text(stmt, index, selector, -1, SQLITE_TRANSIENT);
 }
 
-enum compare_result compare_check(struct compare *c, sqlite3 *db,
-				  const char *selector)
+enum compare_result compare_profiles(struct compare *c, sqlite3 *db,
+				     const char *selector,
+				     compare_profile_fn *each, void *arg)
 {
 	static const char sql[] =
-		"SELECT 1 WHERE EXISTS (SELECT 1 FROM profile "
-		"WHERE profile_id = :it) OR EXISTS (SELECT 1 FROM label "
-		"WHERE key = substr(:it, 1, instr(:it, '=') - 1) "
-		"AND value = substr(:it, instr(:it, '=') + 1))";
+		"SELECT profile_id FROM profile WHERE profile_id = ?1 "
+		"UNION SELECT profile_id FROM label "
+		"WHERE key = substr(?1, 1, instr(?1, '=') - 1) "
+		"AND value = substr(?1, instr(?1, '=') + 1)";
 	sqlite3_stmt *stmt = NULL;
 	int result = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
 
 	c->db = db;
 	if (result == SQLITE_OK)
-		result = bind(stmt, ":it", selector);
+		result = bind(stmt, "?1", selector);
 	if (result == SQLITE_OK)
-		result = sqlite3_step(stmt);
+		while ((result = sqlite3_step(stmt)) == SQLITE_ROW)
+			if (!each(arg, sqlite3_column_int64(stmt, 0)))
+				break;
 	if (result != SQLITE_ROW && result != SQLITE_DONE)
 		fail(c);
 	sqlite3_finalize(stmt);
-	if (result == SQLITE_ROW)
-		return COMPARE_DONE;
-	if (result != SQLITE_DONE)
-		return COMPARE_FAILED;
+	return result == SQLITE_ROW || result == SQLITE_DONE ? COMPARE_DONE
+							     : COMPARE_FAILED;
+}
+
+static bool found(void *arg, int64_t profile)
+{
+	(void)profile;
+	*(bool *)arg = true;
+	return false;
+}
+
+enum compare_result compare_check(struct compare *c, sqlite3 *db,
+				  const char *selector)
+{
+	bool any = false;
+	const enum compare_result result =
+		compare_profiles(c, db, selector, found, &any);
+
+	if (result != COMPARE_DONE || any)
+		return result;
 	snprintf(c->error, sizeof(c->error),
 		 "it has no profile %s: --list shows them", selector);
 	return COMPARE_NO_PROFILE;

@@ -54,6 +54,15 @@ enum compare_result compare_check(struct compare *c, sqlite3 *db,
 				  const char *selector);
 
 /*
+ * Calls each() with the number of every profile that a selector names, as long
+ * as it returns true. DONE, also if it did not; or FAILED.
+ */
+typedef bool compare_profile_fn(void *arg, int64_t profile);
+enum compare_result compare_profiles(struct compare *c, sqlite3 *db,
+				     const char *selector,
+				     compare_profile_fn *each, void *arg);
+
+/*
  * Begins a comparison, of stacks or of sites, the same ones too if all. A
  * selector may be NULL, see the query. DONE, NO_PROFILE or FAILED;
  * compare_close() in any case. The one that grew most comes first.

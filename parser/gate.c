@@ -32,6 +32,12 @@ void gate_clear(struct gate *g)
 	for (size_t i = 0; i < g->count; i++)
 		clear_site(&g->sites[i]);
 	free(g->sites);
+	for (size_t i = 0; i < g->blame_count; i++) {
+		free(g->blames[i].name);
+		free(g->blames[i].reason);
+	}
+	free(g->blames);
+	free(g->total_reason);
 	suppressions_clear(&g->suppressions);
 	memset(g, 0, sizeof(*g));
 }
@@ -342,6 +348,67 @@ enum gate_result gate_add(struct gate *g, sqlite3 *db, int64_t profile)
 
 /* ---- judging */
 
+bool gate_blame(struct gate *g, const char *name, char *reason)
+{
+	struct gate_blame *b;
+	char *copy;
+
+	if (reason == NULL)
+		return false;
+	if (name == NULL) {
+		free(g->total_reason);
+		g->total_reason = reason;
+		return true;
+	}
+	copy = strdup(name);
+	b = g->blames;
+	if (copy != NULL && g->blame_count == g->blame_cap) {
+		const size_t cap = g->blame_cap != 0 ? 2 * g->blame_cap : 16;
+
+		b = realloc(g->blames, cap * sizeof(*b));
+		if (b != NULL) {
+			g->blames = b;
+			g->blame_cap = cap;
+		}
+	}
+	if (copy == NULL || b == NULL) {
+		free(copy);
+		free(reason);
+		return false;
+	}
+	g->blames[g->blame_count++] = (struct gate_blame){copy, reason};
+	return true;
+}
+
+static int compare_blames(const void *left, const void *right)
+{
+	const struct gate_blame *const a = left, *const b = right;
+
+	return strcmp(a->name, b->name);
+}
+
+/* Gives the sites, in the order of names, what they are blamed for. */
+static void take_blames(struct gate *g)
+{
+	size_t site = 0;
+
+	if (g->blame_count == 0)
+		return;
+	qsort(g->blames, g->blame_count, sizeof(*g->blames), compare_blames);
+	for (size_t i = 0; i < g->blame_count; i++) {
+		struct gate_blame *const b = &g->blames[i];
+
+		while (site < g->count &&
+		       strcmp(g->sites[site].name, b->name) < 0)
+			site++;
+		if (site < g->count && g->sites[site].reason == NULL &&
+		    strcmp(g->sites[site].name, b->name) == 0) {
+			g->sites[site].reason = b->reason;
+			b->reason = NULL;
+		}
+	}
+}
+
 static int compare_names(const void *left, const void *right)
 {
 	const struct gate_site *const a = left, *const b = right;
@@ -393,6 +460,7 @@ static void merge(struct gate *g)
 		else
 			g->sites[++count] = g->sites[i];
 	g->count = count + 1;
+	take_blames(g);
 	qsort(g->sites, g->count, sizeof(*g->sites), compare_bytes);
 }
 
@@ -419,7 +487,8 @@ static bool judge_site(const struct gate *g, struct gate_site *s)
 	const bool growing = s->growing && s->blocks != 0;
 	char holds[96] = "", grows[160] = "";
 
-	if (at == NULL && !growing)
+	/* A comparison has no other limits. */
+	if (s->reason != NULL || (at == NULL && !growing))
 		return true;
 	if (at != NULL)
 		snprintf(holds, sizeof(holds),
@@ -451,6 +520,15 @@ enum gate_result gate_judge(struct gate *g)
 		g->exceeded = g->exceeded || s->reason != NULL;
 	}
 	g->total_exceeded = g->limits->has_bytes && g->bytes > g->limits->bytes;
-	g->exceeded = g->exceeded || g->total_exceeded;
+	if (g->total_exceeded &&
+	    asprintf(&g->total_reason,
+		     "%" PRIu64 "B are alive at the end, more than %" PRIu64
+		     "B",
+		     g->bytes, g->limits->bytes) < 0) {
+		g->total_reason = NULL;
+		return no_memory(g);
+	}
+	g->exceeded =
+		g->exceeded || g->total_reason != NULL || g->blame_count != 0;
 	return GATE_OK;
 }

@@ -38,6 +38,8 @@ struct gate_limits {
 	uint64_t growth_bytes;
 	double growth_percent;	   /* of the bytes alive before */
 	bool fail_new, fail_grown; /* no line may be new, or have grown */
+	bool fail_changed;	   /* of a baseline: no line may have changed */
+	double false_alarms;	   /* the rate of these, 0: not given */
 	const char *suppressions;  /* a file, or NULL; borrowed */
 };
 
@@ -59,6 +61,12 @@ struct gate_site {
 	char *reason;
 };
 
+/* What a comparison finds wrong with a site. */
+struct gate_blame {
+	char *name; /* of the site, as printed */
+	char *reason;
+};
+
 enum gate_result {
 	GATE_OK,
 	GATE_REFUSED, /* a profile without rows of blocks */
@@ -72,11 +80,15 @@ struct gate {
 	struct suppressions suppressions;
 	struct gate_site *sites;
 	size_t count, cap;
+	struct gate_blame *blames;
+	size_t blame_count, blame_cap;
+	char *total_reason; /* what is wrong with the sum of all, or NULL */
+	char unjudged[GATE_ERROR_SIZE]; /* why lines were not judged, or "" */
 	/* After gate_judge(). */
 	uint64_t blocks, bytes;		      /* of all sites, not suppressed */
 	uint64_t hidden_blocks, hidden_bytes; /* of all sites, suppressed */
 	bool total_exceeded;		      /* bytes > limits->bytes */
-	bool exceeded;			      /* that, or some site's limit */
+	bool exceeded;			      /* some limit, or blame */
 	char error[GATE_ERROR_SIZE];
 };
 
@@ -85,6 +97,13 @@ void gate_clear(struct gate *g);
 
 /* Adds the sites of a stored profile, as its views show it. */
 enum gate_result gate_add(struct gate *g, sqlite3 *db, int64_t profile);
+
+/*
+ * Says what is wrong with a site, or with the sum of all if name is NULL,
+ * besides limits that gate_judge() looks after. Takes the reason, a sentence,
+ * and copies the name. False without memory, also if reason is NULL.
+ */
+bool gate_blame(struct gate *g, const char *name, char *reason);
 
 /*
  * Adds up sites that print alike, puts the largest first, and judges. Once,

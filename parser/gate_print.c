@@ -140,24 +140,37 @@ static void junit_site(FILE *out, const struct gate *g,
 }
 
 /* The sum of all sites, if it has a limit. */
-static void junit_total(FILE *out, const struct gate *g)
+static void junit_total(FILE *out, const struct gate *g,
+			const struct gate_run *run)
 {
-	if (!g->limits->has_bytes)
+	if (!run->total)
 		return;
 	begin_test(out, "memparse", "all lines");
-	if (g->total_exceeded)
-		fprintf(out,
-			">\n      <failure type=\"limit\" message=\"%" PRIu64
-			"B are alive at the end, more than %" PRIu64
-			"B\"/>\n    </testcase>\n",
-			g->bytes, g->limits->bytes);
-	else
+	if (g->total_reason == NULL) {
 		fputs("/>\n", out);
+		return;
+	}
+	fputs(">\n      <failure type=\"limit\" message=\"", out);
+	xml(out, g->total_reason);
+	fputs("\"/>\n    </testcase>\n", out);
 }
 
-static void junit_counts(FILE *out, const struct gate *g, bool complete)
+static void junit_unjudged(FILE *out, const struct gate_run *run)
 {
-	size_t failures = g->total_exceeded, skipped = 0;
+	if (run->unjudged == NULL)
+		return;
+	begin_test(out, "memparse", "changed lines");
+	fputs(">\n      <skipped message=\"", out);
+	xml(out, run->unjudged);
+	fputs("\"/>\n    </testcase>\n", out);
+}
+
+static void junit_counts(FILE *out, const struct gate *g,
+			 const struct gate_run *run)
+{
+	const bool unjudged = run->unjudged != NULL;
+	size_t failures = run->total && g->total_reason != NULL;
+	size_t skipped = unjudged;
 
 	for (size_t i = 0; i < g->count; i++) {
 		failures += g->sites[i].reason != NULL;
@@ -167,7 +180,7 @@ static void junit_counts(FILE *out, const struct gate *g, bool complete)
 	fprintf(out,
 		" tests=\"%zu\" failures=\"%zu\" errors=\"%d\" "
 		"skipped=\"%zu\" time=\"0\">\n",
-		g->count + 1 + g->limits->has_bytes, failures, !complete,
+		g->count + 1 + run->total + unjudged, failures, !run->complete,
 		skipped);
 }
 
@@ -177,18 +190,19 @@ void gate_print_junit(FILE *out, const struct gate *g,
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 	      "<testsuites name=\"memparse\"",
 	      out);
-	junit_counts(out, g, run->complete);
+	junit_counts(out, g, run);
 	fputs("  <testsuite name=\"", out);
 	xml(out, run->subject);
 	fputc('"', out);
-	junit_counts(out, g, run->complete);
+	junit_counts(out, g, run);
 	begin_test(out, "memparse", "the stream is complete");
 	fputs(run->complete
 		      ? "/>\n"
 		      : ">\n      <error type=\"content\" message=\"the stream "
 			"is not complete\"/>\n    </testcase>\n",
 	      out);
-	junit_total(out, g);
+	junit_total(out, g, run);
+	junit_unjudged(out, run);
 	for (size_t i = 0; i < g->count; i++)
 		junit_site(out, g, &g->sites[i]);
 	fputs("  </testsuite>\n</testsuites>\n", out);

@@ -20,9 +20,11 @@ enum gate_format {
 
 /* What the documents tell besides. */
 struct gate_run {
-	const char *subject; /* what was judged: a file's name */
-	const char *version; /* of memparse */
-	bool complete;	     /* no stream was cut */
+	const char *subject;  /* what was judged: a file's name */
+	const char *version;  /* of memparse */
+	bool complete;	      /* no stream was cut */
+	bool total;	      /* the sum of all sites has a limit */
+	const char *unjudged; /* why lines could not be judged, or NULL */
 };
 
 /* Writes a document, after gate_judge(). Errors of out are the caller's. */

@@ -70,7 +70,7 @@ static const char *level(const struct gate *g, const struct gate_site *s)
 {
 	if (s->reason != NULL)
 		return "error";
-	return g->total_exceeded && s->bytes != 0 ? "warning" : "note";
+	return g->total_reason != NULL && s->bytes != 0 ? "warning" : "note";
 }
 
 static void site(FILE *out, const struct gate *g, const struct gate_site *s)
@@ -102,17 +102,17 @@ static void site(FILE *out, const struct gate *g, const struct gate_site *s)
 
 static void total(FILE *out, const struct gate *g)
 {
-	fprintf(out,
-		"      {\"ruleId\": \"limit\", \"ruleIndex\": 1, "
-		"\"level\": \"error\", \"message\": {\"text\": \"%" PRIu64
-		"B are alive at the end, more than %" PRIu64 "B\"}}",
-		g->bytes, g->limits->bytes);
+	fputs("      {\"ruleId\": \"limit\", \"ruleIndex\": 1, "
+	      "\"level\": \"error\", \"message\": {\"text\": ",
+	      out);
+	json(out, g->total_reason);
+	fputs("}}", out);
 }
 
 static void results(FILE *out, const struct gate *g)
 {
 	fputs("    \"results\": [\n", out);
-	if (g->total_exceeded) {
+	if (g->total_reason != NULL) {
 		total(out, g);
 		fputs(g->count != 0 ? ",\n" : "\n", out);
 	}
@@ -123,15 +123,30 @@ static void results(FILE *out, const struct gate *g)
 	fputs("    ]\n", out);
 }
 
+static void notification(FILE *out, const char *level, const char *text)
+{
+	fprintf(out, "{\"level\": \"%s\", \"message\": {\"text\": ", level);
+	json(out, text);
+	fputs("}}", out);
+}
+
 static void invocation(FILE *out, const struct gate_run *run)
 {
+	const bool both = !run->complete && run->unjudged != NULL;
+
 	fprintf(out, "    \"invocations\": [{\"executionSuccessful\": %s",
 		run->complete ? "true" : "false");
-	if (!run->complete)
-		fputs(", \"toolExecutionNotifications\": [{\"level\": "
-		      "\"error\", \"message\": {\"text\": \"the stream is not "
-		      "complete\"}}]",
-		      out);
+	if (!run->complete || run->unjudged != NULL) {
+		fputs(", \"toolExecutionNotifications\": [", out);
+		if (!run->complete)
+			notification(out, "error",
+				     "the stream is not complete");
+		if (both)
+			fputs(", ", out);
+		if (run->unjudged != NULL)
+			notification(out, "warning", run->unjudged);
+		fputs("]", out);
+	}
 	fputs(", \"properties\": {\"subject\": ", out);
 	json(out, run->subject);
 	fputs("}}],\n", out);

@@ -22,6 +22,9 @@ enum memparse_status job_query(const struct options *options);
 /* Two streams, or profiles of a database, side by side. */
 enum memparse_status job_compare(const struct options *options);
 
+/* A profile of a database, and the builds before it. */
+enum memparse_status job_baseline(const struct options *options);
+
 /* Drops profiles of a database. */
 enum memparse_status job_history(const struct options *options);
 

@@ -47,22 +47,16 @@ static enum report_result set(struct report *r, const char *name,
 }
 
 /* Prints the rows. */
-static enum memparse_status print(const struct options *options, sqlite3 *db,
-				  const char *name, const struct sides *sides,
-				  const char *before)
+static enum memparse_status print_rows(const struct options *options,
+				       sqlite3 *db, const char *name,
+				       const struct sides *sides)
 {
 	const char *const query =
 		options->by_stack ? "compare_stacks" : "compare";
 	enum memparse_status status = MEMPARSE_DONE;
-	struct compare c = {0};
 	struct report r = {0};
 	enum report_result result;
 
-	status = check(&c, name, db, sides->base);
-	if (status == MEMPARSE_DONE)
-		status = check(&c, name, db, sides->head);
-	if (status != MEMPARSE_DONE)
-		return status;
 	result = report_prepare(&r, db, report_find(query));
 	if (result == REPORT_OK)
 		result = set(&r, "base", sides->base);
@@ -75,10 +69,57 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 		status = MEMPARSE_SYSTEM;
 	}
 	report_close(&r);
-	if (status == MEMPARSE_DONE)
-		status = job_growth(options, db, name, sides->base, sides->head,
-				    before);
 	return status;
+}
+
+/* The sites of the newer side, for a document. */
+struct adding {
+	const struct options *options;
+	sqlite3 *db;
+	const char *name;
+	enum memparse_status status;
+};
+
+static bool add_profile(void *arg, int64_t profile)
+{
+	struct adding *const a = arg;
+
+	a->status = job_gate_add(a->options, a->db, a->name, profile);
+	return a->status == MEMPARSE_DONE;
+}
+
+static enum memparse_status add_sites(const struct options *options,
+				      sqlite3 *db, const char *name,
+				      const char *head)
+{
+	struct adding a = {options, db, name, MEMPARSE_DONE};
+	struct compare c = {0};
+
+	if (compare_profiles(&c, db, head, add_profile, &a) == COMPARE_DONE)
+		return a.status;
+	message(name, "%s", c.error);
+	return MEMPARSE_SYSTEM;
+}
+
+static enum memparse_status print(const struct options *options, sqlite3 *db,
+				  const char *name, const struct sides *sides,
+				  const char *before)
+{
+	struct compare c = {0};
+	enum memparse_status status = check(&c, name, db, sides->base);
+
+	if (status == MEMPARSE_DONE)
+		status = check(&c, name, db, sides->head);
+	if (status != MEMPARSE_DONE)
+		return status;
+	if (options->document == GATE_NONE)
+		status = print_rows(options, db, name, sides);
+	else
+		status = add_sites(options, db, name, sides->head);
+	return status == MEMPARSE_DONE
+		       ? job_growth(options, db, name, sides->base, sides->head,
+				    before)
+		       : status;
 }
 
 /* ---- of one database */

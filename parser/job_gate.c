@@ -127,13 +127,17 @@ static void say_suppressed(const struct options *options)
 
 static enum memparse_status judge(const struct options *options, bool complete)
 {
+	struct gate *const g = options->gate;
 	const struct gate_run run = {
 		.subject = options->operand_count == 1 ? options->operands[0]
 						       : "several files",
 		.version = MEMPARSE_VERSION_STRING,
 		.complete = complete,
+		.total = options->limits.has_bytes ||
+			 options->limits.has_growth ||
+			 options->limits.fail_changed,
+		.unjudged = *g->unjudged != '\0' ? g->unjudged : NULL,
 	};
-	struct gate *const g = options->gate;
 
 	if (gate_judge(g) != GATE_OK) {
 		message(NULL, "%s", g->error);
@@ -145,6 +149,9 @@ static enum memparse_status judge(const struct options *options, bool complete)
 	say_suppressed(options);
 	if (g->total_exceeded)
 		say_total(options);
+	else if (g->total_reason != NULL)
+		message(subject(options), "limit exceeded: %s",
+			g->total_reason);
 	for (size_t i = 0; i < g->count; i++)
 		if (g->sites[i].reason != NULL)
 			say(options, &g->sites[i], g->sites[i].reason);
@@ -160,7 +167,7 @@ enum memparse_status job_gate_close(struct options *options,
 	if (status == MEMPARSE_DONE || status == MEMPARSE_CONTENT ||
 	    status == MEMPARSE_EXCEEDED)
 		status = job_worse(status,
-				   judge(options, status == MEMPARSE_DONE));
+				   judge(options, status != MEMPARSE_CONTENT));
 	gate_clear(options->gate);
 	free(options->gate);
 	options->gate = NULL;

@@ -1,27 +1,21 @@
 /*
  * job_growth.c - does the newer side of a comparison hold more than it may?
  */
-#include "job.h"
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* asprintf */
+#endif
+#include "job_growth.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "compare.h"
 #include "format.h"
 #include "message.h"
 
 /* Lines that are named when only the sum of all has grown too much. */
 #define NAMED 10
-
-struct growth {
-	const struct options *options;
-	struct gate *gate;
-	const char *name;   /* what messages are about */
-	const char *before; /* what they call the older side */
-	int64_t before_bytes, after_bytes;
-	bool total_exceeded, exceeded;
-	unsigned named; /* for the sum */
-};
 
 typedef void growth_fn(struct growth *g, const struct compare_row *row);
 
@@ -31,11 +25,15 @@ static void size_text(const struct growth *g, char text[REPORT_BYTES_MAX],
 	report_text_bytes(text, (uint64_t)bytes, g->options->human_readable);
 }
 
-/* Adds up what is not suppressed, and counts what is. */
-static void add(struct growth *g, const struct compare_row *row)
+static unsigned hidden_by(const struct growth *g, const char *site)
 {
-	const unsigned hidden =
-		suppressions_find(&g->gate->suppressions, row->site);
+	return suppressions_find(&g->options->gate->suppressions, site);
+}
+
+void growth_add(struct growth *g, const struct compare_row *row)
+{
+	struct gate *const gate = g->options->gate;
+	const unsigned hidden = hidden_by(g, row->site);
 	struct suppression *by;
 
 	if (hidden == 0) {
@@ -43,48 +41,76 @@ static void add(struct growth *g, const struct compare_row *row)
 		g->after_bytes += row->after_bytes;
 		return;
 	}
-	by = &g->gate->suppressions.list[hidden - 1];
+	by = &gate->suppressions.list[hidden - 1];
 	by->blocks += (uint64_t)(row->before_blocks + row->after_blocks);
-	g->gate->hidden_blocks += (uint64_t)row->after_blocks;
-	g->gate->hidden_bytes += (uint64_t)row->after_bytes;
+	/* For a document, the sites themselves are added: see gate_add(). */
+	if (g->options->document != GATE_NONE)
+		return;
+	gate->hidden_blocks += (uint64_t)row->after_blocks;
+	gate->hidden_bytes += (uint64_t)row->after_bytes;
 }
 
-static void say(struct growth *g, const struct compare_row *row)
+/* ---- what is said */
+
+static void say_line(const struct growth *g, const char *site,
+		     const char *reason)
 {
-	const struct gate_limits *const limits = g->gate->limits;
+	struct format_buffer name = {0};
+
+	format_shorten(&name, 0, format_printable(&name, site, strlen(site)),
+		       FORMAT_WIDTH_MAX);
+	message(g->name, "limit exceeded: %.*s %s", (int)name.size,
+		name.data ? name.data : "", reason);
+	format_clear(&name);
+}
+
+void growth_blame(struct growth *g, const char *site, char *reason)
+{
+	g->exceeded = true;
+	if (reason == NULL) {
+		g->no_memory = true;
+	} else if (g->options->document != GATE_NONE) {
+		if (!gate_blame(g->options->gate, site, reason))
+			g->no_memory = true;
+	} else {
+		if (site != NULL)
+			say_line(g, site, reason);
+		else
+			message(g->name, "limit exceeded: %s", reason);
+		free(reason);
+	}
+}
+
+void growth_say(struct growth *g, const struct compare_row *row)
+{
+	const struct gate_limits *const limits = g->options->gate->limits;
 	const bool grew = row->after_bytes > row->before_bytes;
 	const bool wanted =
 		(limits->fail_new && row->status == COMPARE_NEW) ||
 		(limits->fail_grown && row->status == COMPARE_GROWN);
+	const bool for_sum = g->total_exceeded && grew && g->named < NAMED &&
+			     g->options->document == GATE_NONE;
 	char bytes[REPORT_BYTES_MAX], more[REPORT_BYTES_MAX];
-	struct format_buffer name = {0};
+	char *reason = NULL;
+	int length;
 
-	if ((!wanted && (!g->total_exceeded || !grew || g->named == NAMED)) ||
-	    suppressions_find(&g->gate->suppressions, row->site) != 0)
+	if ((!wanted && !for_sum) || hidden_by(g, row->site) != 0)
 		return;
 	g->named += !wanted;
-	g->exceeded = true;
-	format_shorten(&name, 0,
-		       format_printable(&name, row->site, strlen(row->site)),
-		       FORMAT_WIDTH_MAX);
 	size_text(g, bytes, row->after_bytes);
 	size_text(g, more, row->after_bytes - row->before_bytes);
 	if (row->status == COMPARE_NEW)
-		message(g->name,
-			"limit exceeded: %.*s holds %s, and nothing in %s",
-			(int)name.size, name.data ? name.data : "", bytes,
-			g->before);
+		length = asprintf(&reason, "holds %s, and nothing in %s", bytes,
+				  g->before);
 	else
-		message(g->name,
-			"limit exceeded: %.*s holds %s, %s more than in %s",
-			(int)name.size, name.data ? name.data : "", bytes, more,
-			g->before);
-	format_clear(&name);
+		length = asprintf(&reason, "holds %s, %s more than in %s",
+				  bytes, more, g->before);
+	growth_blame(g, row->site, length < 0 ? NULL : reason);
 }
 
 static bool too_much(const struct growth *g)
 {
-	const struct gate_limits *const limits = g->gate->limits;
+	const struct gate_limits *const limits = g->options->gate->limits;
 	const int64_t growth = g->after_bytes - g->before_bytes;
 
 	if (!limits->has_growth || growth <= 0)
@@ -95,12 +121,17 @@ static bool too_much(const struct growth *g)
 	return (uint64_t)growth > limits->growth_bytes;
 }
 
-static void say_total(const struct growth *g)
+void growth_judge(struct growth *g)
 {
-	const struct gate_limits *const limits = g->gate->limits;
+	const struct gate_limits *const limits = g->options->gate->limits;
 	char bytes[REPORT_BYTES_MAX], more[REPORT_BYTES_MAX];
 	char limit[REPORT_BYTES_MAX];
+	char *reason = NULL;
+	int length;
 
+	g->total_exceeded = too_much(g);
+	if (!g->total_exceeded)
+		return;
 	size_text(g, bytes, g->after_bytes);
 	size_text(g, more, g->after_bytes - g->before_bytes);
 	if (limits->growth_is_percent)
@@ -108,11 +139,21 @@ static void say_total(const struct growth *g)
 	else
 		report_text_bytes(limit, limits->growth_bytes,
 				  g->options->human_readable);
-	message(g->name,
-		"limit exceeded: %s are alive at the end, %s more than in %s, "
-		"where %s more are allowed",
-		bytes, more, g->before, limit);
+	length = asprintf(&reason,
+			  "%s are alive at the end, %s more than in %s, where "
+			  "%s more are allowed",
+			  bytes, more, g->before, limit);
+	growth_blame(g, NULL, length < 0 ? NULL : reason);
 }
+
+enum memparse_status growth_status(const struct growth *g)
+{
+	if (g->no_memory)
+		return job_no_memory();
+	return g->exceeded ? MEMPARSE_EXCEEDED : MEMPARSE_DONE;
+}
+
+/* ---- of a comparison */
 
 static enum memparse_status each(struct growth *g, sqlite3 *db,
 				 const char *base, const char *head,
@@ -137,7 +178,6 @@ enum memparse_status job_growth(const struct options *options, sqlite3 *db,
 {
 	struct growth g = {
 		.options = options,
-		.gate = options->gate,
 		.name = name,
 		.before = before,
 	};
@@ -145,15 +185,12 @@ enum memparse_status job_growth(const struct options *options, sqlite3 *db,
 
 	if (options->gate == NULL)
 		return MEMPARSE_DONE;
-	status = each(&g, db, base, head, add);
+	status = each(&g, db, base, head, growth_add);
 	if (status != MEMPARSE_DONE)
 		return status;
 	/* The report first, if both go to one terminal. */
 	fflush(stdout);
-	g.total_exceeded = g.exceeded = too_much(&g);
-	if (g.total_exceeded)
-		say_total(&g);
-	status = each(&g, db, base, head, say);
-	return status == MEMPARSE_DONE && g.exceeded ? MEMPARSE_EXCEEDED
-						     : status;
+	growth_judge(&g);
+	status = each(&g, db, base, head, growth_say);
+	return status == MEMPARSE_DONE ? growth_status(&g) : status;
 }

@@ -26,6 +26,8 @@
  *			known by
  *	store_read.c	a database -> the model's figures
  *	compare.c	two profiles of a database -> rows
+ *	baseline.c	a profile and those of the builds before it -> what has
+ *			changed; change.c is the statistics of it
  *	report.c	a query on a database -> rows; format.c and
  *			format_table.c write them
  *	dump.c		events -> lines; dump_compact.c records
@@ -42,8 +44,9 @@
  *			about many profiles; options_gate.c limits;
  *			options_help.c the help
  *	job.c		job_text.c, job_store.c, job_query.c, job_export.c,
- *			job_to_v3.c, job_history.c, job_compare.c: one job
- *			each; job_gate.c with any
+ *			job_to_v3.c, job_history.c, job_compare.c,
+ *			job_baseline.c: one job each; job_growth.c what the
+ *			last two allow; job_gate.c with any
  *	message.c	standard error
  *	main.c		picks the job, looks after standard output
  *
@@ -91,6 +94,8 @@ static enum memparse_status work(const struct options *options)
 		return job_to_v3(options);
 	if (options->compare != NULL)
 		return job_compare(options);
+	if (options->baseline != 0)
+		return job_baseline(options);
 	if (options->drop != NULL || options->keep != 0)
 		return job_history(options);
 	if (options->output != NULL)

@@ -36,6 +36,8 @@ enum {
 	OPTION_KEEP,
 	OPTION_COMPARE,
 	OPTION_BY,
+	OPTION_BASELINE,
+	OPTION_FALSE_ALARMS,
 	OPTION_MAX_LEAK,
 	OPTION_MAX_LEAK_AT,
 	OPTION_MAX_GROWTH,
@@ -76,6 +78,8 @@ static const struct option long_options[] = {
 	{"keep", required_argument, NULL, OPTION_KEEP},
 	{"compare", optional_argument, NULL, OPTION_COMPARE},
 	{"by", required_argument, NULL, OPTION_BY},
+	{"baseline", required_argument, NULL, OPTION_BASELINE},
+	{"false-alarms", required_argument, NULL, OPTION_FALSE_ALARMS},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -269,7 +273,8 @@ static bool goes_on(const struct options *o)
 {
 	return o->leak_only || o->human_readable || o->output || o->query ||
 	       o->has_format || o->profile || o->export_path || o->list ||
-	       o->drop || o->keep || o->compare || filter_is_any(&o->filter);
+	       o->drop || o->keep || o->compare || o->baseline ||
+	       filter_is_any(&o->filter);
 }
 
 static bool check(const struct options *o)
@@ -377,6 +382,10 @@ static bool read_option(struct options *o, int option, char *value)
 		return true;
 	case OPTION_BY:
 		return options_read_by(o, value);
+	case OPTION_BASELINE:
+		return options_read_baseline(o, value);
+	case OPTION_FALSE_ALARMS:
+		return options_false_alarms(o, value);
 	case OPTION_KEEP:
 		return options_read_keep(o, value);
 	case OPTION_FOCUS:
@@ -453,8 +462,8 @@ enum options_result options_read(struct options *o, int argc, char **argv)
 		return OPTIONS_WRONG;
 	if (o->list)
 		o->query = "profiles";
-	if (o->query == NULL && o->compare == NULL && o->has_format &&
-	    o->format != REPORT_TEXT)
+	if (o->query == NULL && o->compare == NULL && o->baseline == 0 &&
+	    o->has_format && o->format != REPORT_TEXT)
 		o->query = "leaks";
 	return OPTIONS_RUN;
 }

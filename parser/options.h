@@ -38,7 +38,9 @@ struct options {
 	const char *compare; /* A..B; "": two streams; NULL: nothing */
 	bool has_by;	     /* --by was given */
 	bool by_stack;	     /* compare stacks */
-	uint64_t keep;	     /* profiles; 0: --keep was not given */
+	unsigned baseline;   /* builds before; 0: --baseline was not given */
+	const char *baseline_label; /* KEY=VALUE that they bear, or NULL */
+	uint64_t keep;		    /* profiles; 0: --keep was not given */
 	struct filter filter;
 	const char *export_path; /* NULL: no --export; "-" standard output */
 	enum export_format export_format;
@@ -50,10 +52,12 @@ struct options {
 	struct gate *gate;
 };
 
-/* In options_history.c: the values of --label and --keep. */
+/* In options_history.c: the values of --label and others. */
 bool options_add_label(struct options *options, const char *value);
 bool options_read_keep(struct options *options, const char *value);
 bool options_read_by(struct options *options, const char *value);
+/* Cuts the value in two. */
+bool options_read_baseline(struct options *options, char *value);
 
 /* Whether the options about the history go with the others. */
 bool options_check_history(const struct options *options);

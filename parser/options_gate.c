@@ -71,10 +71,19 @@ bool options_max_leak_at(struct options *o, char *value)
 	return true;
 }
 
+/* Reads a percentage, such as 10% or 0.5%. */
+static bool read_percent(const char *value, double *percent)
+{
+	char *end = NULL;
+
+	if (strspn(value, "0123456789.") == strcspn(value, "%"))
+		*percent = strtod(value, &end);
+	return end != NULL && end != value && strcmp(end, "%") == 0;
+}
+
 bool options_max_growth(struct options *o, const char *value)
 {
 	struct gate_limits *const limits = &o->limits;
-	char *end = NULL;
 
 	if (limits->has_growth) {
 		message(NULL, "--max-growth is given twice");
@@ -83,9 +92,7 @@ bool options_max_growth(struct options *o, const char *value)
 	limits->has_growth = true;
 	if (options_size(value, &limits->growth_bytes))
 		return true;
-	if (strspn(value, "0123456789.") == strcspn(value, "%"))
-		limits->growth_percent = strtod(value, &end);
-	if (end != NULL && end != value && strcmp(end, "%") == 0)
+	if (read_percent(value, &limits->growth_percent))
 		return limits->growth_is_percent = true;
 	message(NULL,
 		"--max-growth wants a size or a percentage, such as 64K or "
@@ -126,15 +133,34 @@ bool options_fail_on(struct options *o, const char *value)
 		return o->limits.fail_new = true;
 	if (strcmp(value, "grown") == 0)
 		return o->limits.fail_grown = true;
-	message(NULL, "--fail-on wants growing, new or grown, not '%s'", value);
+	if (strcmp(value, "changed") == 0)
+		return o->limits.fail_changed = true;
+	message(NULL,
+		"--fail-on wants growing, new, grown or changed, not '%s'",
+		value);
 	return false;
 }
 
-/* Is there a limit for a comparison? */
+bool options_false_alarms(struct options *o, const char *value)
+{
+	double percent;
+
+	if (read_percent(value, &percent) && percent > 0 && percent <= 50) {
+		o->limits.false_alarms = percent / 100;
+		return true;
+	}
+	message(NULL,
+		"--false-alarms wants a percentage up to 50%%, such as 1%%, "
+		"not '%s'",
+		value);
+	return false;
+}
+
+/* Is there a limit for a comparison, or a baseline? */
 static bool has_growth(const struct options *o)
 {
 	return o->limits.has_growth || o->limits.fail_new ||
-	       o->limits.fail_grown;
+	       o->limits.fail_grown || o->limits.fail_changed;
 }
 
 bool options_has_limit(const struct options *o)
@@ -143,28 +169,48 @@ bool options_has_limit(const struct options *o)
 	       o->limits.at_count != 0 || o->limits.growing;
 }
 
+static bool wrong(const char *what)
+{
+	message(NULL, "%s", what);
+	return false;
+}
+
+/* Limits that compare, and what they are compared with. */
+static bool check_growth(const struct options *o)
+{
+	const struct gate_limits *const l = &o->limits;
+	const bool own = l->has_bytes || l->at_count != 0 || l->growing;
+
+	if (l->has_growth && o->compare == NULL && o->baseline == 0)
+		return wrong("--max-growth goes with --compare or --baseline");
+	if ((l->fail_new || l->fail_grown) && o->compare == NULL)
+		return wrong("--fail-on=new and grown go with --compare");
+	if (l->fail_changed && o->baseline == 0)
+		return wrong("--fail-on=changed goes with --baseline");
+	if (l->false_alarms > 0 && o->baseline == 0)
+		return wrong("--false-alarms goes with --baseline");
+	if (o->compare != NULL && own)
+		return wrong("--compare has limits of its own: --max-growth, "
+			     "--fail-on=new and grown");
+	if (o->baseline != 0 && own)
+		return wrong("--baseline has limits of its own: --max-growth "
+			     "and --fail-on=changed");
+	if (o->by_stack && o->document != GATE_NONE)
+		return wrong("-f junit and sarif tell of lines: not with "
+			     "--by=stack");
+	return true;
+}
+
 bool options_gate_check(const struct options *o)
 {
 	const bool limit = options_has_limit(o);
 
 	if ((limit || o->document != GATE_NONE) &&
-	    (o->dump || o->to_v3 || o->list || o->drop || o->keep)) {
-		message(NULL, "a limit is for a report, not for --dump, "
-			      "--to-v3, --list, --drop or --keep");
+	    (o->dump || o->to_v3 || o->list || o->drop || o->keep))
+		return wrong("a limit is for a report, not for --dump, "
+			     "--to-v3, --list, --drop or --keep");
+	if (!check_growth(o))
 		return false;
-	}
-	if (has_growth(o) && o->compare == NULL) {
-		message(NULL, "--max-growth, --fail-on=new and grown go with "
-			      "--compare");
-		return false;
-	}
-	if (o->compare != NULL &&
-	    (o->limits.has_bytes || o->limits.at_count || o->limits.growing ||
-	     o->document != GATE_NONE)) {
-		message(NULL, "--compare has limits of its own: --max-growth, "
-			      "--fail-on=new and grown");
-		return false;
-	}
 	if (o->document != GATE_NONE && (o->query || o->export_path)) {
 		message(NULL, "-f junit and sarif tell of the leaks: not of "
 			      "-q, nor with --export");

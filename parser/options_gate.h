@@ -23,6 +23,7 @@ bool options_suppressions(struct options *o, const char *value);
 /* Is the value of -f the format of a document? Then it is taken. */
 bool options_document(struct options *o, const char *value);
 bool options_fail_on(struct options *o, const char *value);
+bool options_false_alarms(struct options *o, const char *value);
 
 /* Do they go together, and with the others? */
 bool options_gate_check(const struct options *o);

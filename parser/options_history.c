@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "baseline.h"
 #include "message.h"
 
 static bool wrong(const char *what)
@@ -60,6 +61,47 @@ bool options_read_by(struct options *o, const char *value)
 	return false;
 }
 
+/* Builds, if nothing is said. */
+#define BASELINE_BUILDS 20
+
+bool options_read_baseline(struct options *o, char *value)
+{
+	char *const comma = strrchr(value, ',');
+	const bool label = strchr(value, '=') != NULL;
+	const char *const number = comma != NULL ? comma + 1 : value;
+	char *end = NULL;
+	unsigned long builds = BASELINE_BUILDS;
+
+	if (o->baseline != 0) {
+		message(NULL, "--baseline is given twice");
+		return false;
+	}
+	/* A comma without a number behind it is part of the value. */
+	if (*number != '\0' && strspn(number, "0123456789") == strlen(number))
+		builds = strtoul(number, &end, 10);
+	if ((!label && end == NULL) || (!label && comma != NULL) ||
+	    builds == 0 || builds > BASELINE_BUILDS_MAX) {
+		message(NULL,
+			"--baseline wants how many builds, up to %d, a label, "
+			"or KEY=VALUE,N, not '%s'",
+			BASELINE_BUILDS_MAX, value);
+		return false;
+	}
+	if (label && end != NULL && comma != NULL)
+		*comma = '\0';
+	if (label && (*value == '=' || strchr(value, '=')[1] == '\0' ||
+		      strncmp(value, "build=", strlen("build=")) == 0)) {
+		message(NULL,
+			"--baseline wants a label of several builds, such as "
+			"branch=main, not '%s'",
+			value);
+		return false;
+	}
+	o->baseline = (unsigned)builds;
+	o->baseline_label = label ? value : NULL;
+	return true;
+}
+
 static bool check_compare(const struct options *o)
 {
 	if (o->compare == NULL)
@@ -70,6 +112,20 @@ static bool check_compare(const struct options *o)
 	    o->drop != NULL || o->keep != 0)
 		return wrong("--compare goes with -f, --by, --source and "
 			     "--memory only");
+	return true;
+}
+
+static bool check_baseline(const struct options *o)
+{
+	if (o->baseline == 0)
+		return true;
+	if (o->output != NULL || o->query != NULL || o->leak_only ||
+	    o->human_readable || o->export_path != NULL ||
+	    o->param_count != 0 || filter_is_any(&o->filter) || o->list ||
+	    o->drop != NULL || o->keep != 0 || o->compare != NULL ||
+	    o->source != NULL)
+		return wrong("--baseline goes with one database, -f, "
+			     "--profile and limits");
 	return true;
 }
 
@@ -102,5 +158,5 @@ bool options_check_history(const struct options *o)
 		return wrong("--one-profile goes with -o");
 	if (o->source != NULL && o->output == NULL && o->compare == NULL)
 		return wrong("--source goes with -o or --compare");
-	return check_compare(o) && check_one(o);
+	return check_baseline(o) && check_compare(o) && check_one(o);
 }

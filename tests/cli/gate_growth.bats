@@ -85,18 +85,62 @@ memparse: known: line 2: nothing is suppressed by leak:nowhere" ] ||
   [ "$status" -eq 0 ] || wrong "$stderr"
 }
 
+@test "JUnit and SARIF" {
+  builds
+  judged 1 \
+    "db: limit exceeded: @app.lua:5 holds 321B, 200B more than in build=1" \
+    "db: limit exceeded: @new.lua:3 holds 200B, and nothing in build=1" \
+    -- db --compare=build=1..2 --fail-on=new --fail-on=grown -f junit
+  live=$(sqlite3 db "SELECT count(*) FROM site WHERE profile_id = 2
+    AND live_blocks > 0")
+  grep -q "tests=\"$((live + 1))\" failures=\"2\" errors=\"0\" skipped=\"0\"" \
+    <<< "$output"
+  grep -q '<failure type="limit" message="@new.lua:3 holds 200B, and nothing in build=1">' \
+    <<< "$output"
+  document=$output
+  # The same of two streams; what is suppressed is no failure.
+  run -1 --separate-stderr memparse --compare app newer --fail-on=new \
+    --fail-on=grown -f junit
+  [ "$(sed 's/in app"/in build=1"/; s/several files/db/' <<< "$output" |
+    sed 's/it \(holds .*\) in app/it \1 in build=1/')" = "$document" ] ||
+    diff <(echo "$output") <(echo "$document") >&2
+  printf 'leak:new.lua\n' > known
+  judged 0 "db: suppressed: 200B in 1 blocks" \
+    -- db --compare=build=1..2 --fail-on=new -f junit --suppressions=known
+  grep -q '<skipped message="suppressed: leak:new.lua"/>' <<< "$output"
+  # The sum has a test of its own, and a result.
+  run -1 --separate-stderr memparse db --compare=build=2..1 --max-growth=0 -f junit
+  grep -q '<failure type="limit" message="1203B are alive at the end, .* more than in build=2, where 0B more are allowed"/>' \
+    <<< "$output"
+  run -1 --separate-stderr memparse db --compare=build=2..1 --max-growth=0 -f sarif
+  printf '%s\n' "$output" > document
+  sql :memory: "SELECT json_extract(readfile('document'),
+    '$.runs[0].results[0].ruleId', '$.runs[0].results[0].level',
+    '$.runs[0].results[1].level')" '["limit","error","warning"]'
+  run -1 --separate-stderr memparse db --compare=build=1..2 --fail-on=new -f sarif
+  printf '%s\n' "$output" > document
+  sql :memory: "SELECT json_extract(value, '$.locations[0].physicalLocation.region.startLine',
+      '$.locations[0].physicalLocation.artifactLocation.uri')
+    FROM json_each(readfile('document'), '$.runs[0].results')
+    WHERE json_extract(value, '$.level') = 'error'" '[3,"new.lua"]'
+  # Without a limit it lists them; a stream that is cut is told.
+  works db --compare=build=1..2 -f sarif
+  run --separate-stderr memparse --compare app cut --fail-on=new -f junit
+  [ "$status" -eq 3 ] || wrong "$status"
+  grep -q '<error ' <<< "$output"
+}
+
 @test "what is wrong" {
   builds
   for value in '' x 1.5 % 10%% -1 -1% 1e3% 0x1% 10K%; do
     fails 2 "--max-growth wants a size or a percentage*" db \
       --compare=build=1..2 --max-growth="$value"
   done
-  fails 2 "--max-growth, --fail-on=new and grown go with --compare" db \
-    --max-growth=1
-  fails 2 "--max-growth, --fail-on=new and grown go with --compare" app \
-    --fail-on=grown
+  fails 2 "--max-growth goes with --compare or --baseline" db --max-growth=1
+  fails 2 "--fail-on=new and grown go with --compare" app --fail-on=grown
   fails 2 "--compare has limits of its own*" db --compare=build=1..2 --max-leak=1
-  fails 2 "--compare has limits of its own*" db --compare=build=1..2 -f sarif
+  fails 2 "-f junit and sarif tell of lines: not with --by=stack" db \
+    --compare=build=1..2 -f sarif --by=stack
   fails 2 "a limit is for a report*" db --list --max-leak=1
-  fails 2 "--fail-on wants growing, new or grown*" app --fail-on=x
+  fails 2 "--fail-on wants growing, new, grown or changed*" app --fail-on=x
 }
