@@ -80,7 +80,7 @@ static const char *const filter_sums[] = {
 	"GROUP BY died_callsite_id",
 
 	"INSERT INTO temp.callsite_data SELECT c.callsite_id, c.profile_id, "
-	"c.parent_id, c.frame_id, c.site_id, c.depth, "
+	"c.parent_id, c.frame_id, c.site_id, c.depth, c.place, c.last_place, "
 	"coalesce(b.born_blocks, 0), "
 	"coalesce(b.alloc_bytes + b.realloc_new_bytes, 0), "
 	"coalesce(b.live_blocks, 0), coalesce(b.live_bytes, 0), "

@@ -1,6 +1,8 @@
 /*
  * store_stacks.c - the rows of frames, callsites, clocks, marks, collections.
  */
+#include <stdlib.h>
+
 #include "store_private.h"
 
 /* ---- frames */
@@ -105,6 +107,41 @@ static bool insert_frames(struct store *s, const struct model *m,
 
 /* ---- callsites */
 
+/* What callsite_data calls places, of a callsite and all that lead on from it.
+ */
+struct places {
+	uint32_t count;
+	uint32_t next; /* the first that none of them has yet */
+};
+
+/*
+ * How many places each callsite takes: callers have lower indexes. The last
+ * element is for those without one. NULL without memory; the caller frees it.
+ */
+static struct places *count_places(const struct model *m, uint32_t count)
+{
+	struct places *const list = calloc((size_t)count + 1, sizeof(*list));
+	struct model_callsite c;
+
+	for (uint32_t i = count; list != NULL && i-- > 0;) {
+		model_callsite(m, i, &c);
+		list[i].count++;
+		if (c.parent != MODEL_NO_CALLSITE)
+			list[c.parent].count += list[i].count;
+	}
+	return list;
+}
+
+/* The place of own, right behind what its caller has led to up to now. */
+static uint32_t take_place(struct places *caller, struct places *own)
+{
+	const uint32_t place = caller->next;
+
+	caller->next += own->count;
+	own->next = place + 1;
+	return place;
+}
+
 static void bind_callsite(struct binder *b, const struct store *s,
 			  uint32_t index, const struct model_callsite *c)
 {
@@ -125,25 +162,47 @@ static void bind_callsite(struct binder *b, const struct store *s,
 	bind_int_or_null(b, c->figures.last_event);
 }
 
+static bool insert_each(struct store *s, struct binder *b,
+			const struct model *m, struct places *places,
+			uint32_t count)
+{
+	struct model_callsite c;
+	bool ok = true;
+
+	places[count].next = 1;
+	for (uint32_t i = 0; ok && i < count; i++) {
+		uint32_t caller, place;
+
+		model_callsite(m, i, &c);
+		caller = c.parent == MODEL_NO_CALLSITE ? count : c.parent;
+		place = take_place(&places[caller], &places[i]);
+		bind_callsite(b, s, i, &c);
+		bind_int(b, place);
+		bind_int(b, place + places[i].count - 1);
+		ok = store_insert(s, b);
+	}
+	return ok;
+}
+
 static bool insert_callsites(struct store *s, const struct model *m)
 {
 	const uint32_t count = (uint32_t)model_callsite_count(m);
+	struct places *const places = count_places(m, count);
 	struct binder b = {NULL, 0, SQLITE_OK};
-	struct model_callsite c;
-	bool ok = store_prepare(
-		s, &b.stmt,
-		"INSERT INTO callsite_data (callsite_id, profile_id, "
-		"parent_id, frame_id, site_id, depth, self_born_blocks, "
-		"self_born_bytes, self_live_blocks, self_live_bytes, "
-		"self_first_event, self_last_event) "
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	bool ok;
 
-	for (uint32_t i = 0; ok && i < count; i++) {
-		model_callsite(m, i, &c);
-		bind_callsite(&b, s, i, &c);
-		ok = store_insert(s, &b);
-	}
+	if (places == NULL)
+		return store_fail_sqlite(s, SQLITE_NOMEM);
+	ok = store_prepare(
+		     s, &b.stmt,
+		     "INSERT INTO callsite_data (callsite_id, profile_id, "
+		     "parent_id, frame_id, site_id, depth, self_born_blocks, "
+		     "self_born_bytes, self_live_blocks, self_live_bytes, "
+		     "self_first_event, self_last_event, place, last_place) "
+		     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") &&
+	     insert_each(s, &b, m, places, count);
 	sqlite3_finalize(b.stmt);
+	free(places);
 	return ok;
 }
 

@@ -16,7 +16,7 @@
 --                       how many blocks these are
 -- born_bytes, born_percent, born_cum_bytes, born_cum_percent, born_blocks,
 -- born_cum_blocks       the same of all blocks that were begun
-WITH RECURSIVE
+WITH
 chosen AS (
   SELECT coalesce(:profile, (SELECT max(profile_id) FROM profile)) AS id
 ),
@@ -41,66 +41,89 @@ numbered AS MATERIALIZED (
   FROM named
   JOIN name USING (name)
 ),
-path (callsite_id, frame_id, parent_id) AS (
-  SELECT callsite_id, frame_id, parent_id
-  FROM callsite
-  WHERE profile_id = (SELECT id FROM chosen)
-    AND self_born_blocks > 0
-  UNION ALL
-  SELECT p.callsite_id, c.frame_id, c.parent_id
-  FROM path AS p
-  CROSS JOIN callsite AS c ON c.callsite_id = p.parent_id
+-- Below a path are the places up to its last one: what they hold is the
+-- difference of two running sums, so no path is walked.
+running AS (
+  SELECT
+    n.name_id, c.place, c.last_place, c.self_live_bytes, c.self_live_blocks,
+    c.self_born_bytes, c.self_born_blocks,
+    sum(c.self_live_bytes) OVER so_far AS live_bytes,
+    sum(c.self_live_blocks) OVER so_far AS live_blocks,
+    sum(c.self_born_bytes) OVER so_far AS born_bytes,
+    sum(c.self_born_blocks) OVER so_far AS born_blocks
+  FROM callsite AS c
+  CROSS JOIN numbered AS n ON n.frame_id = c.frame_id
+  WHERE c.profile_id = (SELECT id FROM chosen)
+  WINDOW so_far AS (ORDER BY c.place ROWS UNBOUNDED PRECEDING)
 ),
-pair AS (
-  SELECT p.callsite_id, n.name_id
-  FROM path AS p
-  JOIN numbered AS n ON n.frame_id = p.frame_id
-  GROUP BY p.callsite_id, n.name_id
+path AS (
+  SELECT
+    name_id, place, last_place, self_live_bytes, self_live_blocks,
+    self_born_bytes, self_born_blocks,
+    nth_value(live_bytes, last_place) OVER places
+      - live_bytes + self_live_bytes AS live_bytes,
+    nth_value(live_blocks, last_place) OVER places
+      - live_blocks + self_live_blocks AS live_blocks,
+    nth_value(born_bytes, last_place) OVER places
+      - born_bytes + self_born_bytes AS born_bytes,
+    nth_value(born_blocks, last_place) OVER places
+      - born_blocks + self_born_blocks AS born_blocks
+  FROM running
+  WINDOW places AS (
+    ORDER BY place
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+  )
+),
+-- Of a name that called itself only the outermost counts.
+ranked AS (
+  SELECT
+    path.*,
+    coalesce(max(last_place) OVER (
+      PARTITION BY name_id
+      ORDER BY place
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) < place, 1) AS is_outermost
+  FROM path
 ),
 sums AS (
   SELECT
-    pair.name_id,
-    sum(c.self_live_bytes) FILTER (WHERE n.name_id = pair.name_id)
-      AS live_bytes,
-    sum(c.self_live_bytes) AS live_cum_bytes,
-    sum(c.self_live_blocks) FILTER (WHERE n.name_id = pair.name_id)
-      AS live_blocks,
-    sum(c.self_live_blocks) AS live_cum_blocks,
-    sum(c.self_born_bytes) FILTER (WHERE n.name_id = pair.name_id)
-      AS born_bytes,
-    sum(c.self_born_bytes) AS born_cum_bytes,
-    sum(c.self_born_blocks) FILTER (WHERE n.name_id = pair.name_id)
-      AS born_blocks,
-    sum(c.self_born_blocks) AS born_cum_blocks
-  FROM pair
-  JOIN callsite AS c ON c.callsite_id = pair.callsite_id
-  JOIN numbered AS n ON n.frame_id = c.frame_id
-  GROUP BY pair.name_id
+    name_id,
+    sum(self_live_bytes) AS live_bytes,
+    sum(self_live_blocks) AS live_blocks,
+    sum(self_born_bytes) AS born_bytes,
+    sum(self_born_blocks) AS born_blocks,
+    sum(live_bytes) FILTER (WHERE is_outermost) AS live_cum_bytes,
+    sum(live_blocks) FILTER (WHERE is_outermost) AS live_cum_blocks,
+    sum(born_bytes) FILTER (WHERE is_outermost) AS born_cum_bytes,
+    sum(born_blocks) FILTER (WHERE is_outermost) AS born_cum_blocks
+  FROM ranked
+  GROUP BY name_id
+  HAVING born_cum_blocks > 0
 )
 SELECT
   name.name AS frame,
-  coalesce(s.live_bytes, 0) AS live_bytes,
-  round(100.0 * coalesce(s.live_bytes, 0)
-    / nullif(sum(s.live_bytes) OVER (), 0), 1) AS live_percent,
+  s.live_bytes,
+  round(100.0 * s.live_bytes / nullif(sum(s.live_bytes) OVER (), 0), 1)
+    AS live_percent,
   round(100.0 * sum(s.live_bytes) OVER (
-    ORDER BY coalesce(s.live_bytes, 0) DESC, s.live_cum_bytes DESC,
-      s.born_cum_bytes DESC, s.born_cum_blocks DESC, name.name
+    ORDER BY s.live_bytes DESC, s.live_cum_bytes DESC, s.born_cum_bytes DESC,
+      s.born_cum_blocks DESC, name.name
     ROWS UNBOUNDED PRECEDING
   ) / nullif(sum(s.live_bytes) OVER (), 0), 1) AS running_percent,
   s.live_cum_bytes,
   round(100.0 * s.live_cum_bytes / nullif(sum(s.live_bytes) OVER (), 0), 1)
     AS live_cum_percent,
-  coalesce(s.live_blocks, 0) AS live_blocks,
+  s.live_blocks,
   s.live_cum_blocks,
-  coalesce(s.born_bytes, 0) AS born_bytes,
-  round(100.0 * coalesce(s.born_bytes, 0)
-    / nullif(sum(s.born_bytes) OVER (), 0), 1) AS born_percent,
+  s.born_bytes,
+  round(100.0 * s.born_bytes / nullif(sum(s.born_bytes) OVER (), 0), 1)
+    AS born_percent,
   s.born_cum_bytes,
   round(100.0 * s.born_cum_bytes / nullif(sum(s.born_bytes) OVER (), 0), 1)
     AS born_cum_percent,
-  coalesce(s.born_blocks, 0) AS born_blocks,
+  s.born_blocks,
   s.born_cum_blocks
 FROM sums AS s
 JOIN name USING (name_id)
-ORDER BY coalesce(s.live_bytes, 0) DESC, s.live_cum_bytes DESC,
-  s.born_cum_bytes DESC, s.born_cum_blocks DESC, frame;
+ORDER BY s.live_bytes DESC, s.live_cum_bytes DESC, s.born_cum_bytes DESC,
+  s.born_cum_blocks DESC, frame;

@@ -10,7 +10,7 @@
 -- printf('%#x', address).
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- One row is one recording that was stored, and what was found in it.
 CREATE TABLE profile_data (
@@ -281,6 +281,10 @@ CREATE TABLE callsite_data (
   site_id INTEGER NOT NULL REFERENCES site_data,
   -- The frames on the path, from 1.
   depth INTEGER NOT NULL,
+  -- Its place when each path comes right before all that lead on from it.
+  place INTEGER NOT NULL,
+  -- The place of the last path that leads on from it, its own without any.
+  last_place INTEGER NOT NULL,
   -- The lives of blocks that exactly this path began.
   self_born_blocks INTEGER NOT NULL,
   -- The bytes of the lives that exactly this path began.

@@ -216,6 +216,11 @@ CREATE VIEW callsite (
   --
   -- A name longer than 400 characters is there without its middle.
   stack,
+  -- Its place, from 1, when each path comes right before all that lead on
+  -- from it: what lies below a path are the places up to last_place.
+  place,
+  -- The place of the last path that leads on from it, its own without any.
+  last_place,
   -- The lives of blocks that exactly this path began.
   self_born_blocks,
   -- The bytes of the lives that exactly this path began.
@@ -255,8 +260,9 @@ SELECT
       ORDER BY up.nth
     )
   ),
-  c.self_born_blocks, c.self_born_bytes, c.self_live_blocks,
-  c.self_live_bytes, c.self_first_event, c.self_last_event
+  c.place, c.last_place, c.self_born_blocks, c.self_born_bytes,
+  c.self_live_blocks, c.self_live_bytes, c.self_first_event,
+  c.self_last_event
 FROM callsite_data AS c;
 
 -- One row counts the lives begun by one site that another, or the same, ended.

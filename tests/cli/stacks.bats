@@ -211,3 +211,40 @@ MARKS
   works db -q peak --from loaded
   cmp db copy
 }
+
+# Places are what flat_cumulative goes by: here every path is walked instead.
+@test "cumulative figures are those of every path" {
+  setup_stacks
+  sql db "SELECT count(*) FROM callsite AS c
+    LEFT JOIN callsite AS p ON p.callsite_id = c.parent_id
+    WHERE c.place <= p.place OR c.last_place > p.last_place
+      OR c.last_place < c.place" 0
+  sql db "SELECT count(*) FROM callsite AS c
+    WHERE last_place - place + 1 != (
+      WITH RECURSIVE below (id) AS (
+        VALUES (c.callsite_id)
+        UNION ALL
+        SELECT x.callsite_id FROM below JOIN callsite AS x ON parent_id = id
+      )
+      SELECT count(*) FROM below
+    )" 0
+  sql db "SELECT min(place) = 1 AND max(place) = count(DISTINCT place)
+    AND count(DISTINCT place) = count(*) FROM callsite" 1
+  walked=$(sqlite3 -csv db "WITH RECURSIVE path (id, frame_id, parent_id) AS (
+      SELECT callsite_id, frame_id, parent_id FROM callsite
+      UNION ALL
+      SELECT p.id, c.frame_id, c.parent_id
+      FROM path AS p JOIN callsite AS c ON c.callsite_id = p.parent_id
+    ), pair AS (
+      SELECT DISTINCT id, name FROM path JOIN frame USING (frame_id)
+    )
+    SELECT name, sum(self_live_bytes), sum(self_live_blocks),
+      sum(self_born_bytes), sum(self_born_blocks)
+    FROM pair JOIN callsite ON callsite_id = id
+    GROUP BY name HAVING sum(self_born_blocks) > 0 ORDER BY name")
+  told=$(memparse db -q flat_cumulative -f csv > flat.csv &&
+    sqlite3 -csv :memory: ".import flat.csv flat" "SELECT frame,
+      live_cum_bytes, live_cum_blocks, born_cum_bytes, born_cum_blocks
+      FROM flat ORDER BY frame")
+  [ -n "$walked" ] && [ "$told" = "$walked" ] || wrong "$told, not $walked"
+}
