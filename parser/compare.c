@@ -41,8 +41,13 @@ bool compare_split(const char *text, char **base, char **head)
 					*base, after);
 	else
 		*head = sqlite3_mprintf("%s", after);
-	if (*base != NULL && *head != NULL &&
-	    (is_label(*base) || is_number(*base)) &&
+	if (*base == NULL || *head == NULL) {
+		sqlite3_free(*base);
+		sqlite3_free(*head);
+		*base = *head = NULL;
+		return true;
+	}
+	if ((is_label(*base) || is_number(*base)) &&
 	    (is_label(*head) || is_number(*head)))
 		return true;
 	sqlite3_free(*base);

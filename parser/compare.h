@@ -44,8 +44,8 @@ enum compare_result {
 
 /*
  * Splits "BASE..HEAD" into two selectors, each a profile's number or KEY=VALUE;
- * "KEY=A..B" is KEY=A..KEY=B. False if it is none of these. The caller frees
- * both with sqlite3_free().
+ * "KEY=A..B" is KEY=A..KEY=B. False if it is none of these; true and both NULL
+ * without memory. The caller frees both with sqlite3_free().
  */
 bool compare_split(const char *text, char **base, char **head);
 

@@ -144,6 +144,8 @@ static enum memparse_status compare_database(const struct options *options,
 			options->compare);
 		return MEMPARSE_USAGE;
 	}
+	if (sides.base == NULL)
+		return job_no_memory();
 	result = store_read_open(&r, path);
 	if (result == STORE_OK)
 		status = print(options, r.db, path, &sides, sides.base);

@@ -50,7 +50,7 @@ look() {
 check() {
   look
   case $status in
-  0)
+  "$clean_status")
     cmp -s ../out ../clean.out || explain "another output"
     cmp -s ../err ../clean.err || explain "other words, if nothing is wrong"
     [ "$left" = "$clean_left" ] || explain "left behind:$left"
@@ -60,8 +60,9 @@ check() {
     fi
     ;;
   4)
-    # Besides warnings, which may have been said before.
-    said=$(grep -v ': warning: ' ../err) || explain "not a word"
+    # Besides warnings and limits, which may have been said before.
+    said=$(grep -vE ': (warning|limit exceeded|suppressed): ' ../err) ||
+      explain "not a word"
     [[ "$said" != *$'\n'* ]] || explain "not one line"
     [[ "$said" == "memparse: "?*": "?* ||
       "$said" == "memparse: out of memory" ]] || explain "not a clear line"
@@ -96,10 +97,11 @@ fresh() {
 # each KIND ARGUMENTS...: every call of the kind, once and for good.
 each() {
   local kind=$1 on n status left said clean_left reported=
+  clean_status=0
   shift
   [[ " $* " != *" -o db -q "* ]] || reported=1
   fresh
-  memparse "$@" > ../clean.out 2> ../clean.err
+  memparse "$@" > ../clean.out 2> ../clean.err || clean_status=$?
   look
   clean_left=$left
   [ ! -e db ] || contents db > ../clean.contents
@@ -159,6 +161,55 @@ each_added() {
   printf 'leak:buffer\nleak:nowhere\n' > ../known
   each malloc --max-leak=1M --max-leak-at='*=1M' --suppressions=../known app \
     --leak-only
+}
+@test "memory: limits that are exceeded" {
+  printf 'leak:buffer\n' > ../known
+  each malloc --max-leak=1 --max-leak-at='*=1' --fail-on=growing \
+    --suppressions=../known app -f junit
+  [ "$clean_status" = 1 ]
+  each malloc --compare hostile app --fail-on=new --fail-on=grown \
+    --max-growth=1 --suppressions=../known
+  [ "$clean_status" = 1 ]
+  each malloc --compare hostile app --fail-on=new --max-growth=1 -f sarif
+  [ "$clean_status" = 1 ]
+}
+# history: five builds in ../db, the last of which is the worst.
+history() {
+  local n
+  for n in 1 2 3 4; do
+    other $n > ../stream
+    memparse ../stream -o ../db --label=build=$n
+  done
+  sed 's/^ljm 3/lua 0x9000 "@worse.lua" 1\n&/
+    s/^end/alloc lua 0x9000:2 0xc0000 1000000\n&/' \
+    "$SOURCE/tests/cli/streams/app.ljm" > ../text
+  awk '/^end/ { for (i = 1; i < 2000; i++)
+    printf "alloc lua 0x9000:2 0x%x 100\n", 16777216 + i * 256 } { print }' \
+    ../text | "$ENCODE" > ../stream
+  memparse ../stream -o ../db --label=build=5
+}
+@test "memory: a build, and the builds before it" {
+  history
+  printf 'leak:buffer\n' > ../known
+  each malloc ../db --baseline=10
+  [ "$clean_status" = 0 ]
+  each malloc ../db --baseline=10 --fail-on=changed --max-growth=1% \
+    --suppressions=../known -f csv
+  [ "$clean_status" = 1 ]
+  each malloc ../db --baseline=10 --fail-on=changed -f sarif
+  [ "$clean_status" = 1 ]
+  each malloc ../db --compare=build=4..5 --fail-on=new -f junit
+  [ "$clean_status" = 1 ]
+}
+@test "limits, when files cannot be read" {
+  history
+  printf 'leak:buffer\n' > ../known
+  for kind in open read file; do
+    each $kind ../db --baseline=10 --fail-on=changed --suppressions=../known
+    [ "$clean_status" = 1 ]
+    each $kind --max-leak=1 --suppressions=../known app
+    [ "$clean_status" = 1 ]
+  done
 }
 @test "memory: a compressed stream" {
   zstd -q app -o ../app.zst
