@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "symbols.h"
+#include "texts.h"
 #include "vm_frame.h"
 #include "wbuf.h"
 
@@ -89,8 +90,11 @@ uint32_t definitions_string(struct definitions *d, const char *text, size_t n)
 	if (number)
 		return number;
 	number = define(d, LJM_RECORD_STRING, &d->strings, a, b, 0);
-	if (number)
-		wbuf_string(d->out, text, n);
+	if (!number)
+		return 0;
+	wbuf_string(d->out, text, n);
+	if (d->texts && !texts_string(d->texts, number, text, n))
+		return fail(d);
 	return number;
 }
 
@@ -187,6 +191,8 @@ uint32_t definitions_proto(struct definitions *d, uintptr_t proto,
 	wbuf_uleb128(d->out, first_line == NO_FIRST_LINE ? 0 : first_line);
 	wbuf_uleb128(d->out, called);
 	d->blocks[i].proto = number;
+	if (d->texts && !texts_proto(d->texts, number, chunk))
+		return fail(d);
 	return i;
 }
 

@@ -18,6 +18,7 @@
 #include "pair_map.h"
 #include "vm_layout.h"
 
+struct texts;
 struct wbuf;
 
 /* A prototype or trace that a frame is in. */
@@ -32,7 +33,8 @@ struct definitions_block {
 struct definitions {
 	struct wbuf *out;
 	const struct vm_layout *y;
-	int error; /* the first errno, 0 none */
+	struct texts *texts; /* NULL: they are not kept */
+	int error;	     /* the first errno, 0 none */
 	uint32_t defined[LJM_RECORD_CALLSITE + 1];
 	struct pair_map strings;   /* 128 bits of hash */
 	struct pair_map functions; /* address and name */

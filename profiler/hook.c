@@ -13,6 +13,7 @@
 
 #include "environment.h"
 #include "hook_compact.h"
+#include "hook_live.h"
 #include "ljm_format.h"
 #include "recorder.h"
 #include "stream_compact.h"
@@ -353,6 +354,8 @@ NOINLINE void *hook_pass_or_record(struct recorder *r, void *ptr, size_t osize,
 		return (gc64 ? hook_compact_record_wide
 			     : hook_compact_record_narrow)(r, ptr, osize,
 							   nsize);
+	if (r->recording == RECORDER_LIVE)
+		return hook_live_record(r, ptr, osize, nsize);
 	r->touched = true;
 	block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	BARRIER();

@@ -253,6 +253,11 @@ VM_INLINE uint32_t callsite_now(struct recorder *r, bool gc64, unsigned kind)
 	}
 }
 
+uint32_t hook_compact_callsite(struct recorder *r, unsigned kind)
+{
+	return callsite_now(r, r->layout.gc64, kind);
+}
+
 /* ---- the events */
 
 VM_INLINE void *record_free(struct recorder *r, bool gc64, void *ptr,

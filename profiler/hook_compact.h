@@ -5,6 +5,7 @@
 #define LJMEMPROF_HOOK_COMPACT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct recorder;
 
@@ -14,6 +15,12 @@ typedef void *hook_record_fn(struct recorder *r, void *ptr, size_t osize,
 
 hook_record_fn hook_compact_record_wide;
 hook_record_fn hook_compact_record_narrow;
+
+/*
+ * From where the VM calls now, for an event of this kind: the number of a
+ * callsite. 0 when the recording ended. Must run before the allocator below.
+ */
+uint32_t hook_compact_callsite(struct recorder *r, unsigned kind);
 
 /* The allocators: lua_Alloc, their ud is the struct recorder. */
 void *hook_compact_wide(void *ud, void *ptr, size_t osize, size_t nsize);

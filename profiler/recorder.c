@@ -16,6 +16,7 @@
 #include "elf_names.h"
 #include "environment.h"
 #include "hook.h"
+#include "live.h"
 #include "ljm_format.h"
 #include "process_lock.h"
 #include "stream_compact.h"
@@ -50,6 +51,10 @@ static void free_buffers(struct recorder *r)
 		compact_free(r->compact);
 	free(r->compact);
 	r->compact = NULL;
+	if (r->live)
+		live_free(r->live);
+	free(r->live);
+	r->live = NULL;
 	free(r->path);
 	r->path = NULL;
 }
@@ -81,9 +86,11 @@ static void after_fork_in_child(void)
 	elf_names_after_fork(true);
 	for (r = all; r; r = r->next) {
 		bool goes_on = r->recording && r->attached && may_record;
-		r->recording = RECORDER_OFF;
 		/* The thread that was in its hook does not exist here. */
 		r->busy = false;
+		if (r->live)
+			continue; /* a table is not shared, as a file is */
+		r->recording = RECORDER_OFF;
 		if (!r->running)
 			continue;
 		r->running = false;
@@ -263,7 +270,7 @@ int recorder_start(struct recorder *r, lua_State *L,
 		   const struct recorder_options *options)
 {
 	int error;
-	if (r->running)
+	if (r->running || r->live)
 		return EALREADY;
 	r->starting = true;
 	set_vm(r, L, vm);
@@ -326,6 +333,71 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	return error;
 }
 
+/* ---- a watch: the table of live blocks instead of a stream */
+
+static bool open_watch(struct recorder *r, uint32_t runs)
+{
+	r->live = calloc(1, sizeof *r->live);
+	if (!r->live || !live_open(r->live, runs) ||
+	    !wbuf_open(&r->out, NULL) || !open_compact(r, 0))
+		return false;
+	r->compact->callsites.d.texts = &r->live->texts;
+	return true;
+}
+
+int recorder_watch(struct recorder *r, lua_State *L,
+		   const struct recorder_vm *vm, uint32_t runs)
+{
+	if (r->running || r->live)
+		return EALREADY;
+	set_vm(r, L, vm);
+	free_buffers(r);
+	if (!open_watch(r, runs)) {
+		free_buffers(r);
+		return ENOMEM;
+	}
+	r->trace_numbers = false;
+	r->error = 0;
+	install(r, L, RECORDER_LIVE);
+	r->busy = false; /* the hook was left by a jump */
+	r->recording = RECORDER_LIVE;
+	return 0;
+}
+
+/* Do the VM's calls still come through the hook, and did they all? */
+static bool heard_all(struct recorder *r, lua_State *L)
+{
+	uint64_t events = r->live->events;
+	in_chain(r, L);
+	return r->live->events != events && !r->compact->lost;
+}
+
+int recorder_run_ended(struct recorder *r, lua_State *L)
+{
+	int error = 0;
+	if (!r->error && !heard_all(r, L))
+		r->error = ENODATA;
+	if (r->error)
+		return r->error;
+	r->busy = true;
+	compact_look(r->compact);
+	error = live_run_ended(r->live, &r->compact->callsites.d);
+	r->busy = false;
+	if (error)
+		recorder_fail(r, error);
+	return error;
+}
+
+void recorder_unwatch(struct recorder *r, lua_State *L)
+{
+	if (!r->live)
+		return;
+	r->recording = RECORDER_OFF;
+	if (L && !r->attached)
+		uninstall(r, L);
+	free_buffers(r);
+}
+
 /* ---- what is told while recording */
 
 /*
@@ -376,7 +448,7 @@ void recorder_get_stats(const struct recorder *r, struct recorder_stats *stats)
 {
 	*stats = r->last;
 	stats->running = r->running;
-	if (!r->out.start)
+	if (!r->out.start || r->live)
 		return;
 	stats->bytes = r->out.flushed + (uint64_t)(r->out.pos - r->out.start);
 	stats->written = r->sink.written;
@@ -390,6 +462,7 @@ void recorder_close(struct recorder *r, lua_State *L)
 	bool tell = r->attached && !r->error;
 	int error;
 	r->attached = false; /* what is freed from here on starts nothing */
+	recorder_unwatch(r, NULL);
 	error = recorder_stop(r, NULL);
 	if (tell && error && error != ESRCH)
 		environment_say("a recording is incomplete: %s",
@@ -407,7 +480,7 @@ void recorder_fail(struct recorder *r, int error)
 {
 	r->recording = RECORDER_OFF;
 	r->error = error;
-	if (r->attached)
+	if (r->attached && !r->live)
 		environment_say("%s: %s; the recording has ended", r->path,
 				strerror(error));
 }
@@ -458,7 +531,7 @@ void recorder_attach(struct recorder *r, lua_State *L,
 	r->seen = environment_requests;
 	r->attached = true;
 	r->options = *options;
-	if (!r->running) {
+	if (!r->running && !r->live) {
 		adopt(r, L, vm, options->mode);
 		process_lock(&all_lock);
 		if (environment_autostart())
@@ -473,7 +546,7 @@ __attribute__((noinline)) void recorder_answer(struct recorder *r)
 	unsigned requests = environment_requests;
 	int saved = errno;
 	/* Someone exits, forks or opens a VM: the next allocation does it. */
-	if (r->starting || !process_lock_try(&all_lock))
+	if (r->starting || r->live || !process_lock_try(&all_lock))
 		return;
 	if (r->attached && ((requests - r->seen) & 1)) {
 		if (r->running)

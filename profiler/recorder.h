@@ -25,12 +25,14 @@
 #include "wbuf.h"
 
 struct compact;
+struct live;
 
 /* What is recorded; any but RECORDER_OFF is true. */
 enum recorder_mode {
 	RECORDER_OFF,
 	RECORDER_PLAIN,	  /* format 3 */
 	RECORDER_COMPACT, /* our own, see ljm_format.h */
+	RECORDER_LIVE,	  /* no stream: into the table of live blocks */
 };
 
 struct recorder_options {
@@ -100,13 +102,14 @@ struct recorder {
 	struct vm_layout layout;
 	struct vm_traces traces; /* logged from require on */
 	struct sink sink;
-	bool running;	/* between a start and its stop */
-	bool installed; /* the hook is in the allocator chain */
-	bool attached;	/* the environment rules: the hook stays */
-	bool starting;	/* recorder_start() is at work */
-	bool collects;	/* stop() is to collect garbage first */
-	int error;	/* what ended the recording early; 0 none */
-	char *path;	/* of the stream, while running */
+	struct live *live; /* what is watched; NULL: nothing */
+	bool running;	   /* between a start and its stop */
+	bool installed;	   /* the hook is in the allocator chain */
+	bool attached;	   /* the environment rules: the hook stays */
+	bool starting;	   /* recorder_start() is at work */
+	bool collects;	   /* stop() is to collect garbage first */
+	int error;	   /* what ended the recording early; 0 none */
+	char *path;	   /* of the stream, while running */
 	struct recorder_options options; /* of those the environment starts */
 	const struct vm_stack_facts *facts;
 	const char *description; /* of the VM */
@@ -132,6 +135,20 @@ void recorder_prepare(struct recorder *r, lua_State *L,
 int recorder_start(struct recorder *r, lua_State *L,
 		   const struct recorder_vm *vm, const char *path,
 		   const struct recorder_options *options);
+
+/*
+ * Watches the blocks of L's VM instead of recording a stream; the layout must
+ * have been verified for L. runs: see live.h. Recordings that the environment
+ * wants wait until the watch ends. Return 0 or an errno: EALREADY when there
+ * is a recording or a watch; from recorder_run_ended() what ended the watch, or
+ * ENODATA when calls of the allocator were missed.
+ */
+int recorder_watch(struct recorder *r, lua_State *L,
+		   const struct recorder_vm *vm, uint32_t runs);
+int recorder_run_ended(struct recorder *r, lua_State *L);
+
+/* Ends the watch, if there is one, and frees what it knows. */
+void recorder_unwatch(struct recorder *r, lua_State *L);
 
 /*
  * Puts the hook in, so that the environment's signal and forks start and end

@@ -41,7 +41,7 @@ void wbuf_flush(struct wbuf *w)
 	size_t n = (size_t)(w->pos - w->start);
 	w->pos = w->start;
 	w->flushed += n;
-	if (n && !w->error)
+	if (n && !w->error && w->sink)
 		w->error = sink_write(w->sink, w->start, n);
 }
 

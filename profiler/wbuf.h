@@ -29,7 +29,10 @@ struct wbuf {
 /* What may be written in place when pos < end, and so beyond end. */
 #define WBUF_SLACK 128
 
-/* Allocates the buffer. Returns false without memory. Borrows the sink. */
+/*
+ * Allocates the buffer. Returns false without memory. Borrows the sink; without
+ * one (NULL) all that is written is dropped.
+ */
 bool wbuf_open(struct wbuf *w, struct sink *sink);
 void wbuf_free(struct wbuf *w);
 
