@@ -29,12 +29,11 @@
 #include <lua.h>
 
 #include "environment.h"
+#include "memprof.h"
 #include "options.h"
 #include "process_vm.h"
 #include "recorder.h"
 #include "trace_events.h"
-
-#define EXPORT __attribute__((visibility("default")))
 
 /* Registry keys: texts, so that a second copy of the module finds them. */
 #define KEY_RECORDER "ljmemprof.recorder" /* userdata: struct recorder * */
@@ -42,6 +41,9 @@
 #define KEY_COMPACT  "ljmemprof.compact"  /* the same for compact streams */
 
 #define DEFAULT_FILE "memprof.bin"
+
+/* A finalizer that raises ends a collection: how often is it begun again? */
+#define COLLECTIONS_MAX 1000
 
 /* Stack: +3. nil, message, errno. */
 static int push_failure(lua_State *L, const char *message, int error)
@@ -65,8 +67,7 @@ static int push_result(lua_State *L, const char *path, int error)
 	return 1;
 }
 
-/* Stack: 0. The recorder of this VM; NULL when it is closing. */
-static struct recorder *recorder_of(lua_State *L)
+struct recorder *memprof_recorder(lua_State *L)
 {
 	struct recorder **holder;
 	lua_getfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
@@ -83,13 +84,15 @@ static int collect_protected(lua_State *L)
 	return 0;
 }
 
-/* Stack: 0. Twice: what a finalizer held is freed by the second. */
-static void collect(lua_State *L)
+void memprof_collect(lua_State *L)
 {
-	int i;
-	for (i = 0; i < 2; i++)
+	int whole = 0, i;
+	for (i = 0; i < COLLECTIONS_MAX && whole < 2; i++) {
 		if (lua_cpcall(L, collect_protected, NULL))
 			lua_pop(L, 1);
+		else
+			whole++;
+	}
 }
 
 /* ---- start and stop */
@@ -97,19 +100,19 @@ static void collect(lua_State *L)
 /* Stack: +1 or +3. */
 static int start(lua_State *L, const char *path, const struct options *o)
 {
-	struct recorder *r = recorder_of(L);
+	struct recorder *r = memprof_recorder(L);
 	const struct recorder_vm *vm;
 	char message[320];
 	int error;
 	if (!r)
 		return push_failure(L, "the VM is closing", EINVAL);
-	if (r->running)
+	if (r->running || r->live)
 		return push_failure(L, "profiler is running already", EINVAL);
 	vm = process_vm(L, o->recorder.depth, message, sizeof message);
 	if (!vm)
 		return push_failure(L, message, ENOTSUP);
 	if (o->gc)
-		collect(L);
+		memprof_collect(L);
 	error = recorder_start(r, L, vm, path, &o->recorder);
 	r->collects = o->gc;
 	if (!error && o->gc)
@@ -141,12 +144,12 @@ static int compact_start(lua_State *L)
 /* Lua: stop() -> true | nil, message, errno. Stack: +1 or +3. */
 static int memprof_stop(lua_State *L)
 {
-	struct recorder *r = recorder_of(L);
+	struct recorder *r = memprof_recorder(L);
 	char path[256] = "";
 	int error;
 	if (r && r->running && r->collects) {
 		r->collects = false; /* a finalizer may stop, too */
-		collect(L);
+		memprof_collect(L);
 		recorder_collection(r, LJM_COLLECTION_STOP);
 	}
 	if (r && r->path)
@@ -160,7 +163,7 @@ static int memprof_stop(lua_State *L)
 /* Lua: mark(label) -> true | nil, message, errno. Stack: +1 or +3. */
 static int compact_mark_here(lua_State *L)
 {
-	struct recorder *r = recorder_of(L);
+	struct recorder *r = memprof_recorder(L);
 	size_t n;
 	const char *label = luaL_checklstring(L, 1, &n);
 	int error = r ? recorder_mark(r, label, n) : ESRCH;
@@ -179,7 +182,7 @@ static void set_number(lua_State *L, const char *name, double value)
 /* Lua: stats() -> table. Stack: +1. */
 static int compact_stats(lua_State *L)
 {
-	struct recorder *r = recorder_of(L);
+	struct recorder *r = memprof_recorder(L);
 	struct recorder_stats stats;
 	memset(&stats, 0, sizeof stats);
 	if (r)
@@ -261,7 +264,7 @@ static int attach_protected(lua_State *L)
 	struct options options;
 	char message[320];
 	make_recorder(L);
-	r = recorder_of(L);
+	r = memprof_recorder(L);
 	if (!r)
 		return 0;
 	hear_traces(L, r);
@@ -301,7 +304,7 @@ EXPORT void ljmemprof_attach(lua_State *L)
 /* Stack: 0. Adds what both tables have to the one on top. */
 static void add_functions(lua_State *L, lua_CFunction start_function)
 {
-	struct recorder *r = recorder_of(L);
+	struct recorder *r = memprof_recorder(L);
 	char message[320];
 	lua_pushcclosure(L, start_function, 0);
 	lua_setfield(L, -2, "start");
@@ -347,7 +350,6 @@ static void push_memprof(lua_State *L)
  * require "ljmemprof": its field misc holds a table with misc's memprof, for
  * hosts whose global misc has a memprof of its own.
  */
-EXPORT int luaopen_ljmemprof(lua_State *L);
 EXPORT int luaopen_ljmemprof(lua_State *L)
 {
 	if (push_table(L, KEY_COMPACT))

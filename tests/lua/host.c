@@ -11,10 +11,12 @@
  *                   frees, free bytes; of calls that succeeded
  *   host.wrap()     puts a counting allocator on top of what is there
  *   host.unwrap()   takes it away again if it is on top; true if it was
+ *   host.bypass()   puts the VM's first allocator in everyone's place
  *   host.wrapped()  calls that passed through it
  *   host.top()      the allocator and its ud, as a text
  *   host.call(f)    calls f through lua_pcall with no results
  *   host.table([n]) n allocations by a C function; the last one is returned
+ *   host.keep()     a C function that leaves a table behind
  *   host.fail_at(n, forever)  the n-th attempt from now to allocate or grow
  *                   fails, and all later ones if forever; 0: none
  *   host.attempts() attempts since the last fail_at or act_at
@@ -56,6 +58,7 @@
 
 int luaopen_misc(lua_State *L);
 int luaopen_ljmemprof(lua_State *L);
+int luaopen_ljmemprof_check(lua_State *L);
 
 struct counts {
 	uint64_t allocs, alloc_bytes;
@@ -188,6 +191,12 @@ static int host_unwrap(lua_State *L)
 	return 1;
 }
 
+static int host_bypass(lua_State *L)
+{
+	lua_setallocf(L, count_alloc, upvalue_allocator(L));
+	return 0;
+}
+
 static int host_wrapped(lua_State *L)
 {
 	const struct counts *c = &wrapper.counts;
@@ -219,6 +228,13 @@ static int host_table(lua_State *L)
 		lua_newtable(L);
 	}
 	return 1;
+}
+
+static int host_keep(lua_State *L)
+{
+	lua_newtable(L);
+	luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
 }
 
 static int host_resume(lua_State *L)
@@ -330,15 +346,19 @@ static lua_State *open_vm(lua_State *L, struct allocator *a)
 	lua_setfield(L, -2, "misc");
 	lua_pushcfunction(L, luaopen_ljmemprof);
 	lua_setfield(L, -2, "ljmemprof");
+	lua_pushcfunction(L, luaopen_ljmemprof_check);
+	lua_setfield(L, -2, "ljmemprof.check");
 	lua_pop(L, 2);
 	lua_newtable(L);
 	set_function(L, "counts", host_counts, a);
 	set_function(L, "wrap", host_wrap, a);
 	set_function(L, "unwrap", host_unwrap, a);
+	set_function(L, "bypass", host_bypass, a);
 	set_function(L, "wrapped", host_wrapped, a);
 	set_function(L, "top", host_top, a);
 	set_function(L, "call", host_call, a);
 	set_function(L, "table", host_table, a);
+	set_function(L, "keep", host_keep, a);
 	set_function(L, "fail_at", host_fail_at, a);
 	set_function(L, "attempts", host_attempts, a);
 	set_function(L, "act_at", host_act_at, a);
