@@ -32,11 +32,10 @@ path (callsite_id, site_id, kind, level, frame_id, parent_id) AS (
     c.callsite_id, c.site_id, f.kind,
     CASE WHEN f.kind IN ('lua', 'trace') THEN 0 END,
     c.frame_id, c.parent_id
-  FROM wanted AS w
-  CROSS JOIN callsite AS c
-  JOIN frame AS f ON f.frame_id = c.frame_id
+  FROM callsite AS c
+  CROSS JOIN frame AS f ON f.frame_id = c.frame_id
   WHERE c.profile_id = (SELECT id FROM chosen)
-    AND c.site_id = w.site_id
+    AND c.site_id IN (SELECT site_id FROM wanted)
     AND c.self_born_blocks > 0
   UNION ALL
   SELECT
