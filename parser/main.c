@@ -18,7 +18,8 @@
  *
  * From there to people:
  *
- *	report_text.c	the model -> the default text
+ *	report_text.c	the model -> the default text; labels.c how sites
+ *			print
  *	store.c		the model -> a database: store_file.c its file,
  *			store_rows.c and store_sites.c its rows,
  *			store_history.c where profiles come from and how they

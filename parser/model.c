@@ -23,7 +23,7 @@
  * to a limit; places are fetched some events ahead.
  */
 #define SITE_CACHE_FIRST_LOG 12
-#define SITE_CACHE_LAST_LOG  20
+#define SITE_CACHE_LAST_LOG  19
 #define SITE_CACHE_AHEAD     16u
 
 struct model *model_new(model_life_fn *on_life, void *arg)

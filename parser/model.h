@@ -278,8 +278,8 @@ enum model_result model_end_stream(struct model *m);
 
 size_t model_site_count(const struct model *m);
 struct model_site model_site(const struct model *m, uint32_t index);
-/* Its name alone, without its figures, which may have to be made. */
-struct model_name model_site_name(const struct model *m, uint32_t index);
+/* The same with figures of zero, quickly: what it is. */
+struct model_site model_site_place(const struct model *m, uint32_t index);
 size_t model_override_count(const struct model *m);
 struct model_override model_override(const struct model *m, size_t i);
 const struct model_totals *model_totals(const struct model *m);

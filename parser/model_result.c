@@ -148,9 +148,9 @@ struct model_site model_site(const struct model *m, uint32_t index)
 	return site;
 }
 
-struct model_name model_site_name(const struct model *m, uint32_t index)
+struct model_site model_site_place(const struct model *m, uint32_t index)
 {
-	return sites_describe(&m->sites, index).name;
+	return sites_describe(&m->sites, index);
 }
 
 static const struct overrides *site_pairs(const struct model *m)

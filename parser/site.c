@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hash.h"
 #include "huge.h"
@@ -177,20 +178,31 @@ void sites_clear(struct sites *s)
 
 /* ---- tallies */
 
-/* Makes the lists of blocks longer. */
+/*
+ * What is derived is memory that was never touched as long as nobody asks for
+ * figures, and then where there are pairs: mapped, to be zeroed by the system.
+ */
+static size_t derived_size(uint32_t blocks)
+{
+	return (size_t)blocks * BLOCK_SITES * sizeof(struct derived);
+}
+
+/* Makes room for more blocks. */
 static bool grow_tallies(struct tallies *t)
 {
 	const uint32_t cap = t->block_cap + t->block_cap / 2 + 16;
-	struct tally **blocks;
-	struct derived **derived;
+	struct tally **const blocks = realloc(t->blocks, cap * sizeof(*blocks));
+	void *derived;
 
-	blocks = realloc(t->blocks, cap * sizeof(*blocks));
 	if (blocks == NULL)
 		return false;
 	t->blocks = blocks;
-	derived = realloc(t->derived, cap * sizeof(*derived));
-	if (derived == NULL)
+	derived = mmap(NULL, derived_size(cap), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (derived == MAP_FAILED)
 		return false;
+	if (t->derived != NULL)
+		munmap(t->derived, derived_size(t->block_cap));
 	t->derived = derived;
 	t->block_cap = cap;
 	return true;
@@ -206,12 +218,6 @@ bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 		t->blocks[used] = calloc(BLOCK_SITES, sizeof(**t->blocks));
 		if (t->blocks[used] == NULL)
 			return false;
-		/* Its memory is not touched before it is used. */
-		t->derived[used] = malloc(BLOCK_SITES * sizeof(**t->derived));
-		if (t->derived[used] == NULL) {
-			free(t->blocks[used]);
-			return false;
-		}
 		t->count += BLOCK_SITES;
 	}
 	return true;
@@ -219,12 +225,11 @@ bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 
 void tallies_clear(struct tallies *t)
 {
-	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES) {
+	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
 		free(t->blocks[i >> SITE_BLOCK_LOG]);
-		free(t->derived[i >> SITE_BLOCK_LOG]);
-	}
 	free(t->blocks);
-	free(t->derived);
+	if (t->derived != NULL)
+		munmap(t->derived, derived_size(t->block_cap));
 	memset(t, 0, sizeof(*t));
 }
 
@@ -321,21 +326,16 @@ struct override *overrides_get_slow(struct overrides *o, uint64_t key)
 
 /* ---- figures */
 
-static inline struct derived *derived_get(const struct tallies *t,
-					  uint32_t site)
-{
-	return &t->derived[site >> SITE_BLOCK_LOG][site & (BLOCK_SITES - 1)];
-}
-
 void tallies_derive(struct tallies *t, const struct overrides *pairs)
 {
-	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
-		memset(t->derived[i >> SITE_BLOCK_LOG], 0,
-		       BLOCK_SITES * sizeof(**t->derived));
+	const size_t size = derived_size(t->block_cap);
+
+	if (size != 0 && madvise(t->derived, size, MADV_DONTNEED) != 0)
+		memset(t->derived, 0, size);
 	for (uint32_t i = 0; i < pairs->count; i++) {
 		const struct override *const o = &pairs->list[i];
-		struct derived *const by = derived_get(t, override_by(o));
-		struct derived *const of = derived_get(t, override_of(o));
+		struct derived *const by = &t->derived[override_by(o)];
+		struct derived *const of = &t->derived[override_of(o)];
 
 		if (override_by_realloc(o)) {
 			by->realloc_old_bytes += o->bytes;
@@ -384,7 +384,7 @@ struct model_figures tallies_figures(const struct tallies *t,
 	static const struct derived nothing;
 	const bool is = site < t->count;
 	const struct tally *const own = is ? tallies_get(t, site) : &no_tally;
-	const struct derived *const d = is ? derived_get(t, site) : &nothing;
+	const struct derived *const d = is ? &t->derived[site] : &nothing;
 	struct model_figures f = {
 		.alloc_events = own->alloc_events,
 		.alloc_bytes = own->alloc_bytes,

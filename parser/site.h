@@ -1,9 +1,10 @@
 /*
  * site.h - sites and overrides, each kept once, and their figures.
  *
- * A site takes 40 bytes, its tally 64 and 40 more when figures are made, each
- * in blocks that do not move; a place in the table 11 to 21. An override takes
- * 24 to 60 with the list's growth, and 16 to 32 in the table. One thread.
+ * A site takes 40 bytes, its tally 64 in blocks that do not move; 40 more when
+ * figures are made, if there are pairs of it; a place in the table 11 to 21. An
+ * override takes 24 to 60 with the list's growth, and 16 to 32 in the table.
+ * One thread.
  */
 #ifndef MEMPARSE_SITE_H
 #define MEMPARSE_SITE_H
@@ -74,7 +75,7 @@ struct derived {
 /* Tallies by the index of their site, in blocks that do not move. */
 struct tallies {
 	struct tally **blocks;
-	struct derived **derived; /* the same blocks, not used before */
+	struct derived *derived; /* of all sites; mapped */
 	uint32_t count; /* room for so many sites, a multiple of a block */
 	uint32_t block_cap;
 };

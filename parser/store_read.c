@@ -370,7 +370,7 @@ static bool read_sites(struct store_reader *r, int64_t id, struct model *m,
 			ok = no_memory(r);
 		else if (has(stmt, SITE_NAME_ID))
 			*place_of(&names, name) = (struct known_name){
-				name, model_site_name(m, index)};
+				name, model_site_place(m, index).name};
 	}
 	sqlite3_finalize(names.stmt);
 	return finish(r, stmt, ok, result);
