@@ -113,6 +113,8 @@ static int start(lua_State *L, const char *path, const struct options *o)
 		return push_failure(L, message, ENOTSUP);
 	if (o->gc)
 		memprof_collect(L);
+	if (r->running) /* a finalizer began one */
+		return push_failure(L, "profiler is running already", EINVAL);
 	error = recorder_start(r, L, vm, path, &o->recorder);
 	r->collects = o->gc;
 	if (!error && o->gc)

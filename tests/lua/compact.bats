@@ -149,6 +149,27 @@ LUA
   leaks raise.bin
 }
 
+@test "finalizers that start and stop, while start and stop collect" {
+  cat > finalizers.lua <<'LUA'
+local m = require "ljmemprof"
+local function at_collection(f)
+  getmetatable(newproxy(true)).__gc = f
+end
+at_collection(function() assert(m.start("inner.bin")) end)
+local ok, message, errno = m.start("outer.bin")
+assert(not ok and message == "profiler is running already" and errno == 22)
+at_collection(function() assert(m.stop()) end)
+ok, message = m.stop()
+assert(not ok and message == "profiler is not running")
+assert(m.start("first.bin", {gc = false}))
+at_collection(function() m.stop() assert(m.start("second.bin")) end)
+assert(m.stop() and not m.stop())
+LUA
+  "$BUILD/lua-host" finalizers.lua
+  [ ! -e outer.bin ]
+  for name in inner first second; do leaks $name.bin; done
+}
+
 @test "options that are wrong are refused by name" {
   cat > options.lua <<'LUA'
 local m = require "ljmemprof"

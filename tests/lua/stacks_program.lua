@@ -55,6 +55,20 @@ local function from_main(co, ...)
   return ok
 end
 
+-- coroutine.wrap, resumed by nobody but who calls this. The main thread notes
+-- its own frames on the line that resumes: on_main().
+local function wrap(f)
+  local by = coroutine.running() or false
+  return coroutine.wrap(function(...)
+    resumed_by[coroutine.running()] = by
+    f(...)
+  end)
+end
+local function on_main(...)
+  main_frames = {"C", ...}
+  frames_of(main_frames, 2)
+end
+
 -- A size for the block that the caller's line makes next, of a built-in.
 local function at(builtin)
   local frames, co = {}, coroutine.running()
@@ -156,6 +170,51 @@ function programs.coroutines()
   make()
   local function again() from_main(outer) end
   again()
+end
+
+function programs.wraps()
+  local function generate()
+    for i = 1, 2 do make() coroutine.yield(i) end
+  end
+  on_main() for _ in wrap(generate) do local x = 1 end
+  on_main() wrap(function() for _ in wrap(generate) do make() end end)()
+  on_main("pcall") pcall(wrap(function() make() wrap(function() make() error{} end)() end))
+  make()
+end
+
+-- A coroutine is left and entered again from inside of something.
+function programs.yields()
+  local yield = coroutine.yield
+  local late = {__index = function() yield() make() return 1 end}
+  local function iterate() yield() make() return nil end
+  local co = create(function()
+    pcall(function() yield() make() pcall(yield) make() error("a") end)
+    xpcall(function() yield() error("b") end, function() make() end)
+    local x = setmetatable({}, late).x
+    for _ in iterate do break end
+    return x
+  end)
+  for _ = 1, 6 do from_main(co) end
+  assert(coroutine.status(co) == "dead")
+end
+
+function programs.in_coroutines()
+  from_main(create(function()
+    debug.sethook(function() debug.sethook() make() end, "l")
+    local x = 1
+    return x
+  end))
+  from_main(create(function()
+    local object = newproxy(true)
+    getmetatable(object).__gc = function() make() end
+    object = nil
+    collectgarbage() make()
+  end))
+  from_main(create(function()
+    pcall(sort, {1, 2}, function() make() error("a") end)
+    load(function() make() return nil end)
+    error("b")
+  end))
 end
 
 function programs.errors()
