@@ -12,9 +12,12 @@ struct signer {
 	struct store *store;
 	const char *directory; /* NULL: no sources */
 	sqlite3_stmt *sites;
-	struct binder insert, update;
+	struct binder find, insert, update;
 	struct signature_source source;
 	int64_t source_of; /* the name_id that it is of, 0: none yet */
+	/* The function at hand: its chunk and line, its place in the chunk. */
+	int64_t chunk, first_line;
+	uint64_t nth;
 };
 
 enum {
@@ -26,10 +29,12 @@ enum {
 	SITE_LINE,
 	SITE_FIRST_LINE,
 	SITE_FUNCTION,
-	SITE_NTH,
 };
 
-/* The function that a line belongs to is known if all its frames agree. */
+/*
+ * The function that a line belongs to is known if all its frames agree. Those
+ * of a chunk come in the order of their lines, what is in none of them first.
+ */
 static const char sites[] =
 	"WITH called AS MATERIALIZED ("
 	"SELECT chunk_name_id, line, CASE WHEN count(*) = "
@@ -38,16 +43,13 @@ static const char sites[] =
 	"FROM frame_data WHERE profile_id = ?1 AND kind = 'lua' "
 	"GROUP BY chunk_name_id, line) "
 	"SELECT s.site_id, s.kind, s.name_id, n.text, n.is_symbol, s.line, "
-	"s.first_line, f.text, "
-	"dense_rank() OVER (PARTITION BY s.name_id ORDER BY s.first_line) "
-	"- max(s.first_line IS NULL) OVER (PARTITION BY s.name_id) "
-	"FROM site_data AS s "
+	"s.first_line, f.text FROM site_data AS s "
 	"LEFT JOIN name_data AS n ON n.name_id = s.name_id "
 	"LEFT JOIN called AS c ON c.chunk_name_id = s.name_id "
 	"AND c.line = s.line "
 	"LEFT JOIN name_data AS f ON f.name_id = c.function_id "
 	"WHERE s.profile_id = ?1 AND s.signature_id IS NULL "
-	"ORDER BY s.name_id, s.site_id";
+	"ORDER BY s.name_id, s.first_line, s.site_id";
 
 static const char *column_text(sqlite3_stmt *stmt, int column)
 {
@@ -65,6 +67,20 @@ static bool find_source(struct signer *g, const char *chunk)
 	signature_source_clear(&g->source);
 	return signature_source_read(&g->source, g->directory, chunk) ||
 	       store_fail_sqlite(g->store, SQLITE_NOMEM);
+}
+
+/* Counts the functions of the chunk up to the one of the row at hand. */
+static void count_functions(struct signer *g)
+{
+	const int64_t chunk = sqlite3_column_int64(g->sites, SITE_NAME_ID);
+	const int64_t line = sqlite3_column_int64(g->sites, SITE_FIRST_LINE);
+
+	if (chunk != g->chunk)
+		g->nth = 0;
+	if (line != 0 && (chunk != g->chunk || line != g->first_line))
+		g->nth++;
+	g->chunk = chunk;
+	g->first_line = line;
 }
 
 /* Writes the signature of the row at hand; *kind is NULL without memory. */
@@ -86,6 +102,7 @@ static bool make(struct signer *g, char out[SIGNATURE_SIZE], const char **kind)
 							: "INTERNAL");
 		return true;
 	}
+	count_functions(g);
 	if (!find_source(g, name))
 		return false;
 	*kind = signature_make(
@@ -95,10 +112,8 @@ static bool make(struct signer *g, char out[SIGNATURE_SIZE], const char **kind)
 			.function = column_text(g->sites, SITE_FUNCTION),
 			.line = (uint64_t)sqlite3_column_int64(g->sites,
 							       SITE_LINE),
-			.first_line = (uint64_t)sqlite3_column_int64(
-				g->sites, SITE_FIRST_LINE),
-			.nth = (uint64_t)sqlite3_column_int64(g->sites,
-							      SITE_NTH),
+			.first_line = (uint64_t)g->first_line,
+			.nth = g->nth,
 		},
 		&g->source);
 	snprintf(out, SIGNATURE_SIZE, "%s%.*s", trace ? "TRACE " : "",
@@ -106,10 +121,10 @@ static bool make(struct signer *g, char out[SIGNATURE_SIZE], const char **kind)
 	return true;
 }
 
-/* Stores a signature once; 0 on failure. */
-static int64_t insert(struct signer *g, const char *text, const char *kind)
+/* The number of a signature that is stored; 0 if it is not, -1 on failure. */
+static int64_t find(struct signer *g, const char *text, const char *kind)
 {
-	struct binder *const b = &g->insert;
+	struct binder *const b = &g->find;
 	int64_t id = 0;
 	int result;
 
@@ -118,15 +133,30 @@ static int64_t insert(struct signer *g, const char *text, const char *kind)
 	result = b->result == SQLITE_OK ? sqlite3_step(b->stmt) : b->result;
 	if (result == SQLITE_ROW) {
 		id = sqlite3_column_int64(b->stmt, 0);
-		result = sqlite3_step(b->stmt);
-	}
-	if (result != SQLITE_DONE) {
+	} else if (result != SQLITE_DONE) {
 		store_fail_sqlite(g->store, result);
-		id = 0;
+		id = -1;
 	}
 	sqlite3_reset(b->stmt);
 	b->bound = 0;
 	return id;
+}
+
+/*
+ * Stores a signature once; its number, -1 on failure. An upsert would do it in
+ * one statement, which costs several times as much.
+ */
+static int64_t insert(struct signer *g, const char *text, const char *kind)
+{
+	const int64_t id = find(g, text, kind);
+
+	if (id != 0)
+		return id;
+	bind_text(&g->insert, text);
+	bind_text(&g->insert, kind);
+	return store_insert(g->store, &g->insert)
+		       ? sqlite3_last_insert_rowid(g->store->db)
+		       : -1;
 }
 
 static bool sign_row(struct signer *g)
@@ -144,7 +174,7 @@ static bool sign_row(struct signer *g)
 		return store_fail_sqlite(g->store, SQLITE_NOMEM);
 	id = insert(g, printable, kind);
 	sqlite3_free(printable);
-	if (id == 0)
+	if (id < 0)
 		return false;
 	bind_int(&g->update, (uint64_t)id);
 	bind_int(&g->update, (uint64_t)site);
@@ -155,10 +185,12 @@ bool store_sign(struct store *s, const char *directory)
 {
 	struct signer g = {.store = s, .directory = directory};
 	bool ok = store_prepare(s, &g.sites, sites) &&
+		  store_prepare(s, &g.find.stmt,
+				"SELECT signature_id FROM signature_data "
+				"WHERE text = ? AND kind = ?") &&
 		  store_prepare(s, &g.insert.stmt,
 				"INSERT INTO signature_data (text, kind) "
-				"VALUES (?, ?) ON CONFLICT DO UPDATE "
-				"SET kind = kind RETURNING signature_id") &&
+				"VALUES (?, ?)") &&
 		  store_prepare(s, &g.update.stmt,
 				"UPDATE site_data SET signature_id = ? "
 				"WHERE site_id = ?") &&
@@ -171,6 +203,7 @@ bool store_sign(struct store *s, const char *directory)
 		ok = store_fail_sqlite(s, result);
 	signature_source_clear(&g.source);
 	sqlite3_finalize(g.sites);
+	sqlite3_finalize(g.find.stmt);
 	sqlite3_finalize(g.insert.stmt);
 	sqlite3_finalize(g.update.stmt);
 	return ok;

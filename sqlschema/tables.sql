@@ -8,6 +8,9 @@
 -- Sizes are bytes. Events are numbered from 1 within their profile. Addresses
 -- are the 64 bits of the address as a signed integer: print them with
 -- printf('%#x', address).
+--
+-- A CHECK with a list of three values or more, kind IN (...), would make a
+-- temporary table for each row that is inserted.
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
 PRAGMA user_version = 5;
@@ -174,7 +177,8 @@ CREATE TABLE signature_data (
   text TEXT NOT NULL,
   -- What it is made of: text, name, relative, line or symbol.
   kind TEXT NOT NULL
-    CHECK (kind IN ('text', 'name', 'relative', 'line', 'symbol')),
+    CHECK (kind = 'text' OR kind = 'name' OR kind = 'relative'
+      OR kind = 'line' OR kind = 'symbol'),
   UNIQUE (text, kind)
 ) STRICT;
 
@@ -186,7 +190,8 @@ CREATE TABLE site_data (
   profile_id INTEGER NOT NULL REFERENCES profile_data,
   -- One of internal, lua, c, unknown (an address without a symbol), trace.
   kind TEXT NOT NULL
-    CHECK (kind IN ('internal', 'lua', 'c', 'unknown', 'trace')),
+    CHECK (kind = 'internal' OR kind = 'lua' OR kind = 'c'
+      OR kind = 'unknown' OR kind = 'trace'),
   -- The chunk or C function of the site, or where a trace starts, else NULL.
   name_id INTEGER REFERENCES name_data,
   -- The line in the chunk, or the line where a trace starts, else NULL.
@@ -250,7 +255,8 @@ CREATE TABLE frame_data (
   profile_id INTEGER NOT NULL REFERENCES profile_data,
   -- One of internal, lua, c, trace, gap (frames that are not known).
   kind TEXT NOT NULL
-    CHECK (kind IN ('internal', 'lua', 'c', 'trace', 'gap')),
+    CHECK (kind = 'internal' OR kind = 'lua' OR kind = 'c' OR kind = 'trace'
+      OR kind = 'gap'),
   -- The chunk of a Lua line, or the one where a trace starts, else NULL.
   chunk_name_id INTEGER REFERENCES name_data,
   -- The name of the Lua or C function where it is known, else NULL.
