@@ -393,7 +393,7 @@ void recorder_unwatch(struct recorder *r, lua_State *L)
 	if (!r->live)
 		return;
 	r->recording = RECORDER_OFF;
-	if (L && !r->attached)
+	if (!r->attached)
 		uninstall(r, L);
 	free_buffers(r);
 }
@@ -462,7 +462,6 @@ void recorder_close(struct recorder *r, lua_State *L)
 	bool tell = r->attached && !r->error;
 	int error;
 	r->attached = false; /* what is freed from here on starts nothing */
-	recorder_unwatch(r, NULL);
 	error = recorder_stop(r, NULL);
 	if (tell && error && error != ESRCH)
 		environment_say("a recording is incomplete: %s",

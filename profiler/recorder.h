@@ -147,7 +147,10 @@ int recorder_watch(struct recorder *r, lua_State *L,
 		   const struct recorder_vm *vm, uint32_t runs);
 int recorder_run_ended(struct recorder *r, lua_State *L);
 
-/* Ends the watch, if there is one, and frees what it knows. */
+/*
+ * Ends the watch, if there is one, and frees what it knows. The owner does it
+ * before the VM closes: a userdata that was made after the recorder's.
+ */
 void recorder_unwatch(struct recorder *r, lua_State *L);
 
 /*
