@@ -131,12 +131,18 @@ static unsigned char *match_of(const struct matches *m, int64_t id)
 				: (size_t)(id - m->first)];
 }
 
+/*
+ * Names are matched as the column stack has them, without their middle: an
+ * expression that finds nothing may look at each pair of characters.
+ */
 static bool match_frames(struct work *w, struct matches *frames)
 {
 	sqlite3_stmt *stmt = NULL;
 	int result = SQLITE_DONE;
 	bool ok = prepare(w, &stmt,
-			  "SELECT frame_id, name FROM main.frame "
+			  "SELECT frame_id, CASE WHEN length(name) <= 400 "
+			  "THEN name ELSE substr(name, 1, 200) || '…' || "
+			  "substr(name, -199) END FROM main.frame "
 			  "WHERE profile_id = ?");
 
 	if (ok)

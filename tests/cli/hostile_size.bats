@@ -61,3 +61,22 @@ long_name() {
   works db --leak-only
   [ "$output" = "$text" ] || wrong "$output" "$text"
 }
+
+# Of a long name [a-z]+; would look at all pairs of letters.
+@test "names are matched as stacks print them, without their middle" {
+  awk 'BEGIN {
+    x = "x"
+    while (length(x) < 1024) x = x x
+    print "ljs 3\nljm 131\nstart 0 1 9 \"\"\nstring \"@a.lua\""
+    print "string \"begin" x "middle" x "end\""
+    print "proto 1 1 2\nframe lua 1:7\ncallsite 0 1\nalloc @1 0x10 32\nend"
+  }' | "$ENCODE" > stream
+  for found in ^begin 'end \(@a\.lua:7\)$' x; do
+    works stream --leak-only --focus "$found"
+    [[ "$output" == *"@a.lua:7 holds 32B: 1 allocs"* ]] || wrong "$output"
+  done
+  for not in middle '[a-z]+;' '(x|xx)*y'; do
+    works stream --leak-only --focus "$not"
+    [ "$output" = "HEAP SUMMARY:" ] || wrong "$output"
+  done
+}
