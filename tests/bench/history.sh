@@ -97,6 +97,8 @@ ask "--compare of two builds, by label" \
   "$memparse" "$db" --compare=build=5000..5001 -f csv
 ask "--compare of two profiles, by number" \
   "$memparse" "$db" --compare=1..$profiles -f csv
+ask "--baseline of 20 builds" "$memparse" "$db" --baseline=20 -f csv
+ask "--baseline of 100 builds" "$memparse" "$db" --baseline=100 -f csv
 ask_shell "compare in the shell, the newest two" "$db" \
   ".read $queries/compare.sql"
 ask_shell "one line in all profiles" "$db" "

@@ -91,6 +91,38 @@ GATE="--fail-on=changed -f csv"
   judged 0 -- db --baseline=10 -f json
 }
 
+# figures QUERY...: what both ways tell of a line.
+figures() {
+  memparse db "$@" -f csv | awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    $at["site"] != "all lines" {
+      print $at["site"], $at["change"], $at["bytes"], $at["mean"],
+        $at["deviation"], $at["builds"], $at["signature"]
+    }' | sort
+}
+
+@test "the query builds says the same" {
+  builds 9 100 0
+  build 100 7
+  builds 2 90 5
+  build 100 0 --label other=x
+  build 100 0
+  sqlite3 db "UPDATE label_data SET value = '9' WHERE key = 'build'
+    AND value = '10'"
+  for options in "--profile=14" "--profile=9" "--profile=13"; do
+    figures --baseline=20 $options > baseline 2> log
+    figures -q builds $options > query
+    [ "$(wc -l < query)" -ge 2 ]
+    diff baseline query >&2
+  done
+  works db -q builds -f csv
+  [ "$(tail -n +2 <<< "$output")" = \
+    "$(sqlite3 -csv db < "$SOURCE/queries/builds.sql" | tr -d '"\r')" ]
+  figures --baseline=5 > baseline
+  figures -q builds --param builds=5 | diff baseline - >&2
+  grep -q "5 @a.lua" baseline
+}
+
 @test "a line has changed, and since which build" {
   builds 12 100 0
   build 300 0

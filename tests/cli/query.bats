@@ -5,8 +5,8 @@ QUERIES="leaks top_allocators churn growth_by_line lifetimes largest_blocks
   heap_over_time realloc_chains leaks_by_stack flat_cumulative peak temporary
   alive_since callers_of verdicts"
 
-# Those over many profiles are in history.bats and compare.bats.
-HISTORY="profiles compare compare_stacks"
+# Those over many profiles are in history.bats, compare.bats, gate_baseline.bats.
+HISTORY="profiles compare compare_stacks builds"
 
 @test "every query of the folder is known here" {
   for file in "$SOURCE"/queries/*.sql; do
