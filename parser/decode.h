@@ -59,7 +59,7 @@ struct decode_input {
  *   callsite    address: parent, start_address: frame
  *   clock       address: microseconds
  *   mark        address: label string
- *   collection  address: reason
+ *   collection  address: reason, start_address: events
  *   unit        address: shift
  *   lost        address: events
  *

@@ -217,7 +217,8 @@ static bool take_body(struct cursor *c, unsigned type, struct decode_event *e)
 		return take_number(c, LJM_RECORD_STRING, &e->address);
 	case LJM_RECORD_COLLECTION:
 		return take_at_most(c, LJM_COLLECTION_LAST, "collection",
-				    &e->address);
+				    &e->address) &&
+		       cursor_int(c, &e->start_address);
 	case LJM_RECORD_UNIT:
 		return take_at_most(c, LJM_UNIT_MAX, "unit", &e->address);
 	default: /* lost */

@@ -29,7 +29,7 @@
  *	callsite 1 3  # 2 string.rep < f (@a.lua:12)
  *	clock 1000  # 0.001000 s        microseconds since the last clock
  *	mark 2  # "label"               its string
- *	collection 1                    who asked for it
+ *	collection 1 0                  who asked for it, how many events ago
  *	unit 4                          of addresses from here on
  *	lost 10                         events that are missing
  *

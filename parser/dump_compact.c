@@ -74,6 +74,7 @@ static void write_record(struct dump *d, const struct decode_event *e)
 		write_frame(d, e);
 		return;
 	case LJM_RECORD_CALLSITE:
+	case LJM_RECORD_COLLECTION:
 		fprintf(d->out, "%" PRIu64 " %" PRIu64, e->address,
 			e->start_address);
 		return;

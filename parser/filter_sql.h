@@ -162,7 +162,7 @@ static const char *const filter_times[] = {
 	"WHERE profile_id = ?1 AND event >= ?2 AND event <= ?3",
 
 	"INSERT INTO temp.collection_data SELECT profile_id, event, "
-	"row_number() OVER (ORDER BY number), time_us, reason "
+	"row_number() OVER (ORDER BY number), began_event, time_us, reason "
 	"FROM main.collection_data "
 	"WHERE profile_id = ?1 AND event >= ?2 AND event <= ?3",
 

@@ -144,9 +144,16 @@ struct model_mark {
 	struct model_name label;
 };
 
-/* A full garbage collection had just ended. */
+/*
+ * A full garbage collection had just ended (ljm_format.h tells what that says).
+ * began <= event <= the next one's began: what began before the one before it
+ * ended is left out. Of the program's, when there are more than this, an even
+ * part is kept.
+ */
+#define MODEL_COLLECTIONS 8192
 struct model_collection {
 	uint64_t event, time_us; /* as above */
+	uint64_t began;		 /* behind this event, 0: or before the first */
 	unsigned reason;	 /* enum ljm_collection */
 };
 

@@ -116,11 +116,46 @@ static bool add_mark(struct moments *t, const struct model_name *label,
 	return add(t, &t->marks, &mark, sizeof(mark));
 }
 
-static bool add_collection(struct moments *t, unsigned reason, uint64_t event)
+/* Leaves out every other one of the program's. */
+static void thin_out_programs(struct moments *t)
 {
-	const struct model_collection collection = {event, t->now.time_us,
-						    reason};
+	struct model_collection *const list = t->collections.list;
+	uint32_t kept = 0, seen = 0;
 
+	for (uint32_t i = 0; i < t->collections.count; i++)
+		if (list[i].reason != LJM_COLLECTION_PROGRAM || seen++ % 2 == 0)
+			list[kept++] = list[i];
+	t->programs -= t->collections.count - kept;
+	t->collections.count = kept;
+	t->program_stride *= 2;
+}
+
+/* Is this one of the program's, every stride-th of which is kept? */
+static bool is_kept(struct moments *t)
+{
+	if (t->program_stride == 0)
+		t->program_stride = 1;
+	if (t->seen_programs++ % t->program_stride != 0)
+		return false;
+	if (++t->programs > MODEL_COLLECTIONS)
+		thin_out_programs(t);
+	return true;
+}
+
+static bool add_collection(struct moments *t, const struct decode_event *e,
+			   uint64_t event)
+{
+	const uint64_t ago = e->start_address;
+	const struct model_collection collection = {
+		event, t->now.time_us, ago < event ? event - ago : 0,
+		(unsigned)e->address};
+
+	/* Within another one, from a finalizer. */
+	if (collection.began < t->collected)
+		return true;
+	t->collected = event;
+	if (collection.reason == LJM_COLLECTION_PROGRAM && !is_kept(t))
+		return true;
 	return add(t, &t->collections, &collection, sizeof(collection));
 }
 
@@ -142,7 +177,7 @@ enum model_result moments_apply(struct moments *t, const struct callsites *c,
 		ok = add_mark(t, &label, event);
 		break;
 	default: /* collection */
-		ok = add_collection(t, (unsigned)e->address, event);
+		ok = add_collection(t, e, event);
 	}
 	return ok ? MODEL_OK : MODEL_NO_MEMORY;
 }

@@ -1,7 +1,7 @@
 /*
  * moments.h - what a compact stream tells of its start and of time.
  *
- * One stream's at a time. Memory: 16 bytes a clock, 40 a mark, 24 a
+ * One stream's at a time. Memory: 16 bytes a clock, 40 a mark, 32 a
  * collection, at most 6 MiB in all. One thread.
  */
 #ifndef MEMPARSE_MOMENTS_H
@@ -20,7 +20,10 @@ struct moments {
 	struct numbered clocks; /* every stride-th one */
 	uint64_t seen, stride;
 	struct numbered marks, collections;
-	uint64_t further; /* marks and collections beyond MODEL_MARKS */
+	uint64_t further;   /* marks and collections beyond MODEL_MARKS */
+	uint64_t collected; /* the event behind which the last one ended */
+	uint64_t programs;  /* of the program itself, every stride-th one */
+	uint64_t seen_programs, program_stride;
 };
 
 /* Zeroed memory is one without a stream. Back to that. */

@@ -34,7 +34,7 @@
 
 /* 'ljmp', and the version of the schema: as in sqlschema/tables.sql. */
 #define STORE_APPLICATION_ID 0x6c6a6d70
-#define STORE_USER_VERSION   5
+#define STORE_USER_VERSION   6
 
 enum store_result {
 	STORE_OK,

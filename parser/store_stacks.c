@@ -302,8 +302,8 @@ static bool insert_collections(struct store *s, const struct model *m)
 	struct binder b = {NULL, 0, SQLITE_OK};
 	bool ok = store_prepare(s, &b.stmt,
 				"INSERT INTO collection_data (profile_id, "
-				"event, number, time_us, reason) "
-				"VALUES (?, ?, ?, ?, ?)");
+				"event, number, began_event, time_us, "
+				"reason) VALUES (?, ?, ?, ?, ?, ?)");
 
 	for (size_t i = 0; ok && i < count; i++) {
 		const struct model_collection c = model_collection(m, i);
@@ -311,6 +311,7 @@ static bool insert_collections(struct store *s, const struct model *m)
 		bind_int(&b, (uint64_t)s->profile_id);
 		bind_int(&b, s->event_base + c.event);
 		bind_int(&b, ++s->collections);
+		bind_int(&b, s->event_base + c.began);
 		bind_int(&b, s->time_base + c.time_us);
 		bind_text(&b, WORD(reasons, c.reason));
 		ok = store_insert(s, &b);

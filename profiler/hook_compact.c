@@ -58,6 +58,15 @@ static NOINLINE uint32_t define_internal(struct recorder *r,
 	return defined(r, callsite);
 }
 
+/* The collector is at something else than before. */
+static NOINLINE bool see_collector(struct recorder *r)
+{
+	int saved = errno;
+	compact_see_collector(r->compact);
+	errno = saved;
+	return is_well(r);
+}
+
 static NOINLINE bool tell_lost(struct recorder *r)
 {
 	int saved = errno;
@@ -232,6 +241,8 @@ VM_INLINE uint32_t callsite_now(struct recorder *r, bool gc64, unsigned kind)
 	if (VM_UNLIKELY(r->compact->lost != r->compact->lost_told) &&
 	    !tell_lost(r))
 		return 0;
+	if (VM_UNLIKELY(gc_watch_is_due(&r->compact->gc)) && !see_collector(r))
+		return 0;
 	vm_near_place(&r->vm, &r->layout, gc64, r->global, &place);
 	switch (place.where) {
 	case VM_LUA:
@@ -337,7 +348,7 @@ VM_INLINE void *hook(struct recorder *r, void *ptr, size_t osize, size_t nsize,
 	callsite = k->callsites.internal[LJM_INTERNAL_GC];
 	if (nsize || !vm_near_collecting(&r->vm) ||
 	    VM_UNLIKELY(!ptr || !callsite || r->out.pos >= k->soft ||
-			k->lost != k->lost_told ||
+			k->lost != k->lost_told || gc_watch_is_due(&k->gc) ||
 			definitions_may_be_watched(&k->callsites.d,
 						   (uintptr_t)ptr)))
 		return rec(r, ptr, osize, nsize);

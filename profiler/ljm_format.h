@@ -142,7 +142,7 @@ enum ljm_source {
  *              | callsite:   parent-callsite frame
  *              | clock:      microseconds
  *              | mark:       label-string
- *              | collection: reason
+ *              | collection: reason events
  *              | unit:       shift
  *              | lost:       events
  *   operands   = internal:   what
@@ -174,8 +174,15 @@ enum ljm_source {
  * frames that a callsite has but for a gap as the outermost, 0 when stacks are
  * not recorded; its text describes the VM. A clock is the time since the last
  * one, the first since start: what comes behind it happened at that time or
- * later, up to the next one. collection: a full one has just ended. lost: so
- * many events before this are missing.
+ * later, up to the next one. lost: so many events before this are missing.
+ *
+ * collection: a full one has just ended, a cycle of the collector that marked
+ * all and swept all, or several. It began so many events before this, or later
+ * (0: behind the last event; if there are not so many, before the stream). So
+ * what the program could not reach when it began has been freed, but for what
+ * waits for its finalizer, or is held by that: the next cycle frees it. Of what
+ * came or went since, nothing is known. Cycles that were not seen to begin and
+ * to end are not told, so there may be more than these.
  */
 
 #define LJM_COMPACT_VERSION 0x83
@@ -232,7 +239,7 @@ enum ljm_gap {
 
 /* Who asked for a full collection: operand of a collection. */
 enum ljm_collection {
-	LJM_COLLECTION_PROGRAM = 0, /* or the collector by itself */
+	LJM_COLLECTION_PROGRAM = 0, /* or the VM, by and by */
 	LJM_COLLECTION_START = 1,   /* the recorder, at its start */
 	LJM_COLLECTION_MARK = 2,
 	LJM_COLLECTION_STOP = 3,

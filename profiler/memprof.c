@@ -10,7 +10,8 @@
  * The table that require "ljmemprof" returns has these for the compact stream
  * (options.h tells its options), and:
  *
- *   mark(label)  names this moment
+ *   mark(label [, options])  names this moment; with {gc = true} after a full
+ *                collection
  *   stats()      a table: running, events, bytes, written, lost, seconds, vm
  *   misc         a table with the memprof of above
  *
@@ -86,6 +87,7 @@ static int collect_protected(lua_State *L)
 
 void memprof_collect(lua_State *L)
 {
+	bool stopped = lua_gc(L, LUA_GCISRUNNING, 0) == 0;
 	int whole = 0, i;
 	for (i = 0; i < COLLECTIONS_MAX && whole < 2; i++) {
 		if (lua_cpcall(L, collect_protected, NULL))
@@ -93,6 +95,19 @@ void memprof_collect(lua_State *L)
 		else
 			whole++;
 	}
+	if (stopped)
+		lua_gc(L, LUA_GCSTOP, 0);
+}
+
+/* Stack: 0. The same while recording. */
+static void collect_told(lua_State *L, struct recorder *r,
+			 enum ljm_collection reason)
+{
+	uint64_t began;
+	if (!recorder_collects(r, &began))
+		return;
+	memprof_collect(L);
+	recorder_collected(r, reason, began);
 }
 
 /* ---- start and stop */
@@ -118,7 +133,7 @@ static int start(lua_State *L, const char *path, const struct options *o)
 	error = recorder_start(r, L, vm, path, &o->recorder);
 	r->collects = o->gc;
 	if (!error && o->gc)
-		recorder_collection(r, LJM_COLLECTION_START);
+		recorder_started_collected(r);
 	return push_result(L, path, error);
 }
 
@@ -151,8 +166,7 @@ static int memprof_stop(lua_State *L)
 	int error;
 	if (r && r->running && r->collects) {
 		r->collects = false; /* a finalizer may stop, too */
-		memprof_collect(L);
-		recorder_collection(r, LJM_COLLECTION_STOP);
+		collect_told(L, r, LJM_COLLECTION_STOP);
 	}
 	if (r && r->path)
 		snprintf(path, sizeof path, "%s", r->path);
@@ -162,13 +176,20 @@ static int memprof_stop(lua_State *L)
 	return push_result(L, path, error);
 }
 
-/* Lua: mark(label) -> true | nil, message, errno. Stack: +1 or +3. */
+/*
+ * Lua: mark(label [, options]) -> true | nil, message, errno.
+ * Stack: +1 or +3.
+ */
 static int compact_mark_here(lua_State *L)
 {
 	struct recorder *r = memprof_recorder(L);
 	size_t n;
 	const char *label = luaL_checklstring(L, 1, &n);
-	int error = r ? recorder_mark(r, label, n) : ESRCH;
+	bool gc = options_read_mark(L, 2);
+	int error;
+	if (r && gc)
+		collect_told(L, r, LJM_COLLECTION_MARK);
+	error = r ? recorder_mark(r, label, n) : ESRCH;
 	if (error == ESRCH)
 		return push_failure(L, "no recording that can hold marks",
 				    EINVAL);

@@ -15,7 +15,7 @@ struct recorder *memprof_recorder(lua_State *L);
 
 /*
  * Stack: 0. Two full collections: what a finalizer held is freed by the
- * second. Raises nothing.
+ * second. Raises nothing; a collector that the program has stopped stays so.
  */
 void memprof_collect(lua_State *L);
 

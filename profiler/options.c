@@ -19,6 +19,13 @@ static int refuse(lua_State *L, const char *name, const char *wanted)
 	return luaL_error(L, "option '%s' of start is %s", name, wanted);
 }
 
+/* Stack: 0. The key below the value on top; of another type, its type. */
+static const char *option_name(lua_State *L)
+{
+	return lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
+					      : luaL_typename(L, -2);
+}
+
 /* These read the value on top. Stack: 0. */
 
 static void read_trace(lua_State *L, struct options *o)
@@ -63,9 +70,7 @@ static const struct {
 /* The pair on top. Stack: 0. */
 static void read_option(lua_State *L, bool compact, struct options *o)
 {
-	const char *name = lua_type(L, -2) == LUA_TSTRING
-				   ? lua_tostring(L, -2)
-				   : luaL_typename(L, -2);
+	const char *name = option_name(L);
 	size_t i;
 	for (i = 0; i < sizeof known / sizeof *known; i++) {
 		if (strcmp(name, known[i].name) != 0 ||
@@ -99,6 +104,25 @@ void options_read(lua_State *L, int index, bool compact,
 		read_option(L, compact, options);
 		lua_pop(L, 1);
 	}
+}
+
+bool options_read_mark(lua_State *L, int index)
+{
+	bool gc = false;
+	if (lua_isnoneornil(L, index))
+		return false;
+	luaL_checktype(L, index, LUA_TTABLE);
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		if (strcmp(option_name(L), "gc") != 0)
+			luaL_error(L, "mark has no option '%s', only 'gc'",
+				   option_name(L));
+		if (!lua_isboolean(L, -1))
+			luaL_error(L, "option 'gc' of mark is a boolean");
+		gc = lua_toboolean(L, -1);
+		lua_pop(L, 1);
+	}
+	return gc;
 }
 
 void options_of_environment(struct options *options)

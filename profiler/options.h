@@ -4,6 +4,8 @@
 #ifndef LJMEMPROF_OPTIONS_H
 #define LJMEMPROF_OPTIONS_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 #include "recorder.h"
@@ -23,6 +25,10 @@ struct options {
  */
 void options_read(lua_State *L, int index, bool compact,
 		  struct options *options);
+
+/* Those of mark(), likewise: is a full collection wanted before it? Stack: 0.
+ */
+bool options_read_mark(lua_State *L, int index);
 
 /* Those of recordings that the environment starts. Tells what is wrong. */
 void options_of_environment(struct options *options);

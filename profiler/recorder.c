@@ -199,10 +199,13 @@ static bool open_plain(struct recorder *r)
 
 static bool open_compact(struct recorder *r, uint32_t depth)
 {
+	const uint8_t *collector =
+		(const uint8_t *)(r->global + (unsigned)r->layout.g_white);
 	r->compact = calloc(1, sizeof *r->compact);
 	return r->compact &&
 	       compact_open(r->compact, &r->out, &r->layout, r->facts,
-			    &r->traces, depth, r->description);
+			    &r->traces, depth, r->description,
+			    r->layout.has_gc_state ? collector : NULL);
 }
 
 static int open_stream(struct recorder *r, const char *path,
@@ -325,6 +328,8 @@ int recorder_stop(struct recorder *r, lua_State *L)
 	process_lock(&all_lock);
 	r->running = false;
 	process_unlock(&all_lock);
+	if (L && r->compact && !r->error)
+		compact_see_collector(r->compact);
 	error = complete(r);
 	if (L && !r->attached)
 		uninstall(r, L);
@@ -342,6 +347,7 @@ static bool open_watch(struct recorder *r, uint32_t runs)
 	    !wbuf_open(&r->out, NULL) || !open_compact(r, 0))
 		return false;
 	r->compact->callsites.d.texts = &r->live->texts;
+	gc_watch_open(&r->compact->gc, NULL);
 	return true;
 }
 
@@ -432,16 +438,41 @@ int recorder_mark(struct recorder *r, const char *label, size_t n)
 {
 	if (!enter(r))
 		return r->running && r->error ? r->error : ESRCH;
+	compact_see_collector(r->compact);
 	compact_mark(r->compact, label, n);
 	return leave(r);
 }
 
-int recorder_collection(struct recorder *r, enum ljm_collection reason)
+bool recorder_collects(struct recorder *r, uint64_t *began)
 {
 	if (!enter(r))
-		return r->running && r->error ? r->error : ESRCH;
-	compact_collection(r->compact, reason);
-	return leave(r);
+		return false;
+	compact_see_collector(r->compact);
+	r->compact->own_collections++;
+	*began = r->compact->events;
+	return leave(r) == 0;
+}
+
+void recorder_collected(struct recorder *r, enum ljm_collection reason,
+			uint64_t began)
+{
+	if (!enter(r))
+		return;
+	/* A finalizer may have ended the recording, and begun another. */
+	if (r->compact->own_collections) {
+		compact_see_collector(r->compact);
+		r->compact->own_collections--;
+		compact_collection(r->compact, reason, began);
+	}
+	leave(r);
+}
+
+void recorder_started_collected(struct recorder *r)
+{
+	if (!enter(r))
+		return;
+	compact_collection(r->compact, LJM_COLLECTION_START, 0);
+	leave(r);
 }
 
 void recorder_get_stats(const struct recorder *r, struct recorder_stats *stats)

@@ -172,12 +172,23 @@ void recorder_attach(struct recorder *r, lua_State *L,
 int recorder_stop(struct recorder *r, lua_State *L);
 
 /*
- * Put a mark with a label of n bytes, and that a full collection has ended,
- * into a compact stream. Return 0; ESRCH when none is recorded; or what ended
- * the recording.
+ * Puts a mark with a label of n bytes into a compact stream. Returns 0; ESRCH
+ * when none is recorded; or what ended the recording.
  */
 int recorder_mark(struct recorder *r, const char *label, size_t n);
-int recorder_collection(struct recorder *r, enum ljm_collection reason);
+
+/*
+ * A full collection of our own begins: it is not the program's. began is what
+ * recorder_collected() takes, which tells that it has ended, unless the
+ * recording has ended since, or is another one. false: no compact stream is
+ * recorded, and there is no need to collect.
+ */
+bool recorder_collects(struct recorder *r, uint64_t *began);
+void recorder_collected(struct recorder *r, enum ljm_collection reason,
+			uint64_t began);
+
+/* The one before the start has ended. */
+void recorder_started_collected(struct recorder *r);
 
 void recorder_get_stats(const struct recorder *r, struct recorder_stats *stats);
 

@@ -34,13 +34,15 @@ static void set_soft(struct compact *c)
 
 bool compact_open(struct compact *c, struct wbuf *out,
 		  const struct vm_layout *y, const struct vm_stack_facts *facts,
-		  struct vm_traces *traces, uint32_t depth, const char *vm)
+		  struct vm_traces *traces, uint32_t depth, const char *vm,
+		  const uint8_t *collector)
 {
 	static const uint8_t reserved[3];
 	memset(c, 0, sizeof *c);
 	c->out = out;
 	c->unit = LJM_UNIT;
 	c->start_us = microseconds(CLOCK_MONOTONIC);
+	gc_watch_open(&c->gc, collector);
 	if (!callsites_open(&c->callsites, out, y, facts, traces, depth))
 		return false;
 	wbuf_bytes(out, LJM_SYMTAB_MAGIC, LJM_MAGIC_SIZE);
@@ -113,12 +115,24 @@ void compact_mark(struct compact *c, const char *label, size_t n)
 	compact_look(c);
 }
 
-void compact_collection(struct compact *c, enum ljm_collection reason)
+void compact_collection(struct compact *c, enum ljm_collection reason,
+			uint64_t began)
 {
 	compact_clock(c);
 	record(c, LJM_RECORD_COLLECTION);
 	wbuf_uleb128(c->out, reason);
+	wbuf_uleb128(c->out, c->events - began);
 	compact_look(c);
+}
+
+void compact_see_collector(struct compact *c)
+{
+	struct gc_ended ended = gc_watch_look(&c->gc, c->events);
+	unsigned i;
+	if (c->own_collections)
+		return;
+	for (i = 0; i < ended.count; i++)
+		compact_collection(c, LJM_COLLECTION_PROGRAM, ended.began[i]);
 }
 
 void compact_tell_lost(struct compact *c)

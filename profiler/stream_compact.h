@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "callsites.h"
+#include "gc_watch.h"
 #include "ljm_format.h"
 #include "wbuf.h"
 
@@ -22,23 +23,27 @@ _Static_assert(LJM_COMPACT_EVENT_MAX + 2 + 16 <= WBUF_SLACK, "an event fits");
 struct compact {
 	struct wbuf *out;
 	uint8_t *soft; /* out->pos below it: there is room, no need to look */
+	struct gc_watch gc;
 	uint32_t last_callsite[LJM_KIND_REALLOC + 1];
 	unsigned unit;
 	uint64_t alloc_end, free_address, realloc_address;
 	uint64_t events, lost;
-	uint64_t lost_told; /* of them, in the stream */
-	uint64_t start_us;  /* of the monotonic clock */
-	uint64_t clock_us;  /* of the last record, since start */
+	uint64_t lost_told;	  /* of them, in the stream */
+	uint64_t start_us;	  /* of the monotonic clock */
+	uint64_t clock_us;	  /* of the last record, since start */
+	unsigned own_collections; /* at work: those are not the program's */
 	struct callsites callsites;
 };
 
 /*
  * Writes the stream's head and its start. depth as in the start record; vm
- * describes the VM. Borrows all; returns false without memory.
+ * describes the VM; collector as in gc_watch_open(). Borrows all; returns false
+ * without memory.
  */
 bool compact_open(struct compact *c, struct wbuf *out,
 		  const struct vm_layout *y, const struct vm_stack_facts *facts,
-		  struct vm_traces *traces, uint32_t depth, const char *vm);
+		  struct vm_traces *traces, uint32_t depth, const char *vm,
+		  const uint8_t *collector);
 void compact_free(struct compact *c);
 
 /*
@@ -50,9 +55,13 @@ void compact_look(struct compact *c);
 /* Writes what time it is, to the microsecond. */
 void compact_clock(struct compact *c);
 
-/* These write the time first. */
+/* These write the time first. began: behind how many events. */
 void compact_mark(struct compact *c, const char *label, size_t n);
-void compact_collection(struct compact *c, enum ljm_collection reason);
+void compact_collection(struct compact *c, enum ljm_collection reason,
+			uint64_t began);
+
+/* gc_watch_is_due(): writes which cycles of the program's have ended. */
+void compact_see_collector(struct compact *c);
 
 /* Writes how many events are missing, if any are. */
 void compact_tell_lost(struct compact *c);

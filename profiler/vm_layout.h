@@ -31,6 +31,8 @@ struct vm_layout {
 	int32_t g_jit_base; /* reference: non-zero on a trace */
 	int32_t g_trace;    /* pointer: array of references to traces */
 	int32_t g_parent;   /* uint32_t: the trace that is left; 0 not found */
+	bool has_gc_state;
+	int32_t g_white; /* byte: of new objects; enum vm_gc_state is behind */
 
 	/* In lua_State. */
 	int32_t l_glref;  /* reference: global_State */
@@ -110,6 +112,16 @@ enum vm_snapshot_layout {
 	VM_SNAP_REF = 4,   /* uint16_t */
 	VM_SNAP_MCOFS = 6, /* uint16_t */
 	VM_SNAP_NENT = 10, /* uint8_t */
+};
+
+/* What the collector is at; the calibration sees four of them. */
+enum vm_gc_state {
+	VM_GC_PAUSE = 0,
+	VM_GC_PROPAGATE = 1,
+	VM_GC_ATOMIC = 2,
+	VM_GC_SWEEPSTRING = 3,
+	VM_GC_SWEEP = 4,
+	VM_GC_FINALIZE = 5,
 };
 
 /* Fixed for all of LuaJIT 2.1. */

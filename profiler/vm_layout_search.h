@@ -66,6 +66,9 @@ void layout_measure_names(struct search *s);
 void layout_watch_stack(struct search *s);
 void layout_watch_names(struct search *s);
 
+/* What the collector is at. Holds full collections, so it comes last. */
+void layout_measure_collector(struct search *s);
+
 /* The walker against the debug API, in every kind of frame. */
 bool layout_hold_trial(struct search *s);
 

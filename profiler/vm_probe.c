@@ -105,6 +105,8 @@ static void *probe_alloc(void *ud, void *ptr, size_t osize, size_t nsize)
 		probe->watch_armed = false;
 		probe->watch(probe->watch_arg, probe);
 	}
+	if (probe->on_free && !nsize)
+		probe->on_free(probe->watch_arg, ptr);
 	if (probe->armed >= 0 && probe->skip-- <= 0) {
 		enum probe_scene scene = (enum probe_scene)probe->armed;
 		probe->armed = -1;

@@ -127,6 +127,7 @@ struct probe {
 	void *watch_arg;
 	bool watch_armed;
 	bool watch_all; /* every allocation, not only the armed ones */
+	void (*on_free)(void *arg, const void *block); /* or NULL */
 	void (*on_record)(void *arg, struct probe *probe, lua_State *L);
 	int watch_line;
 	const void *watch_function;

@@ -2,8 +2,9 @@
 --
 -- A mark of the program begins a phase. :since and :until are the labels of
 -- marks between which a block was born, :collections is how many full garbage
--- collections it must have survived; the default is all. What survived none
--- may be garbage. Needs the rows of single blocks.
+-- collections it must have survived, of those that began after its birth; the
+-- default is all. What survived none may be garbage, what survived one may
+-- have waited for a finalizer. Needs the rows of single blocks.
 --
 -- phase        the last mark before the births, NULL before the first one
 -- collections  the full collections that the blocks survived
@@ -24,6 +25,11 @@ wanted AS (
   SELECT
     profile_id,
     duration_s,
+    (
+      SELECT count(*)
+      FROM collection
+      WHERE collection.profile_id = chosen.profile_id
+    ) AS collections,
     (
       SELECT CASE WHEN :since IS NULL THEN 0 ELSE min(event) END
       FROM mark
@@ -55,14 +61,14 @@ block AS (
       ORDER BY event DESC, number DESC
       LIMIT 1
     ) AS phase_number,
-    (SELECT count(*) FROM collection WHERE profile_id = w.profile_id)
-      - coalesce((
-        SELECT number
-        FROM collection
-        WHERE collection.profile_id = w.profile_id AND event < b.born_event
-        ORDER BY event DESC, number DESC
-        LIMIT 1
-      ), 0) AS collections
+    -- The first that ended since, if it began since, and those behind it.
+    coalesce((
+      SELECT w.collections - number + (began_event >= b.born_event)
+      FROM collection AS c
+      WHERE c.profile_id = w.profile_id AND c.event >= b.born_event
+      ORDER BY event, number
+      LIMIT 1
+    ), 0) AS collections
   FROM wanted AS w
   JOIN live_block AS b ON b.profile_id = w.profile_id
   WHERE b.born_event > w.since_event AND b.born_event <= w.until_event

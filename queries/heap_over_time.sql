@@ -10,6 +10,8 @@
 -- peak_percent     the bytes as a part of the recording's peak
 -- allocated_bytes  the bytes that blocks begun since the row before took
 -- marks            the labels of marks since the row before, NULL if none
+-- collections      the full garbage collections that have ended since then, of
+--                  those that the stream tells
 SELECT
   h.event,
   h.time_s,
@@ -27,7 +29,13 @@ SELECT
         AND mark.event > h.event_before AND mark.event <= h.event
       ORDER BY mark.event, mark.number
     )
-  ) AS marks
+  ) AS marks,
+  (
+    SELECT count(*)
+    FROM collection
+    WHERE collection.profile_id = h.profile_id
+      AND collection.event > h.event_before AND collection.event <= h.event
+  ) AS collections
 FROM (
   SELECT
     h.profile_id,

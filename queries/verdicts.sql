@@ -1,10 +1,11 @@
 -- verdicts - Which lines grow, and which hold a cache or what was made once?
 --
--- The bytes that a line has alive are looked at after each full collection,
--- at most 64 of them evenly chosen; after the program's marks if there are
--- less than 8 collections, else at 64 even moments. A straight line through
--- them, since the first that is not 0, has the slope, with 95 % confidence
--- (Student's t, as if deviations were independent).
+-- The bytes that a line has alive are looked at after the last full collection
+-- in each 64th of the recording, if every eighth of it has one; they are those
+-- of blocks that were there when it began. Else after the program's marks, at
+-- most 64 of them evenly chosen, if there are 8, else at 64 even moments. A
+-- straight line through them, since the first that is not 0, has the slope,
+-- with 95 % confidence (Student's t, as if deviations were independent).
 --
 -- growing  low is above 0, and every quarter of the time, on average, holds
 --          more than the one before
@@ -30,28 +31,27 @@ chosen AS (
     profile_id,
     events,
     (
-      SELECT count(*) FROM collection WHERE profile_id = p.profile_id
-    ) AS collections,
+      SELECT count(DISTINCT (event - 1) * 8 / p.events)
+      FROM collection
+      WHERE profile_id = p.profile_id AND event > 0
+    ) AS eighths,
     (SELECT count(*) FROM mark WHERE profile_id = p.profile_id) AS marks
   FROM profile AS p
   WHERE profile_id = coalesce(:profile, (SELECT max(profile_id) FROM profile))
 ),
--- Moment k of n is the one with the number ceil(k * total / n).
+-- Moment k of n is the one with the number ceil(k * total / n); or the last
+-- collection up to that event since moment k - 1, if there is one.
 basis AS MATERIALIZED (
   SELECT profile_id, basis, total, min(64, total) AS n
   FROM (
     SELECT
       profile_id,
       CASE
-        WHEN collections >= 8 THEN 'collections'
+        WHEN eighths = 8 THEN 'collections'
         WHEN marks >= 8 THEN 'marks'
         ELSE 'even moments'
       END AS basis,
-      CASE
-        WHEN collections >= 8 THEN collections
-        WHEN marks >= 8 THEN marks
-        ELSE events
-      END AS total
+      CASE WHEN eighths < 8 AND marks >= 8 THEN marks ELSE events END AS total
     FROM chosen
   )
 ),
@@ -66,12 +66,6 @@ moment AS MATERIALIZED (
   SELECT
     k,
     CASE basis
-      WHEN 'collections' THEN (
-        SELECT event
-        FROM collection
-        WHERE collection.profile_id = b.profile_id
-          AND number = (k * total + n - 1) / n
-      )
       WHEN 'marks' THEN (
         SELECT event
         FROM mark
@@ -81,9 +75,15 @@ moment AS MATERIALIZED (
       ELSE (k * total + n - 1) / n
     END AS event
   FROM basis AS b, nth
-  WHERE total > 0
+  WHERE total > 0 AND basis <> 'collections'
+  UNION ALL
+  SELECT (event - 1) * n / total + 1, max(event)
+  FROM basis AS b JOIN collection AS c ON c.profile_id = b.profile_id
+  WHERE basis = 'collections' AND event > 0
+  GROUP BY 1
 ),
--- The number of the first collection, mark or event that is no earlier.
+-- The first event or collection, or the number of the first mark, that is no
+-- earlier; for a birth the collection must have begun no earlier, either.
 life AS (
   SELECT
     a.site_id,
@@ -91,9 +91,10 @@ life AS (
     a.died_event IS NULL AS alive,
     CASE basis
       WHEN 'collections' THEN (
-        SELECT number
+        SELECT event
         FROM collection AS c
         WHERE c.profile_id = b.profile_id AND c.event >= a.born_event
+          AND began_event >= a.born_event
         ORDER BY c.event, number
         LIMIT 1
       )
@@ -108,7 +109,7 @@ life AS (
     END AS born,
     CASE basis
       WHEN 'collections' THEN (
-        SELECT number
+        SELECT event
         FROM collection AS c
         WHERE c.profile_id = b.profile_id AND c.event >= a.died_event
         ORDER BY c.event, number
@@ -182,7 +183,7 @@ centred AS (
     y,
     quarter_k,
     count(*) OVER site AS n,
-    4 * (k - first_k) / count(*) OVER site AS quarter,
+    4 * (k - first_k) / (max(k) OVER site - first_k + 1) AS quarter,
     x - avg(x) OVER site AS dx,
     y - avg(y) OVER site AS dy
   FROM held

@@ -13,7 +13,7 @@
 -- temporary table for each row that is inserted.
 
 PRAGMA application_id = 0x6c6a6d70; -- 'ljmp'
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 -- One row is one recording that was stored, and what was found in it.
 CREATE TABLE profile_data (
@@ -365,7 +365,7 @@ CREATE TABLE mark_data (
   PRIMARY KEY (profile_id, event, number)
 ) STRICT, WITHOUT ROWID;
 
--- One row is a full garbage collection.
+-- One row is a full garbage collection that is known to be one.
 CREATE TABLE collection_data (
   -- The profile that it happened in.
   profile_id INTEGER NOT NULL REFERENCES profile_data,
@@ -373,9 +373,12 @@ CREATE TABLE collection_data (
   event INTEGER NOT NULL,
   -- Its place among the full collections of the profile, from 1.
   number INTEGER NOT NULL,
+  -- The last event before it began at the earliest, 0 if there was none.
+  began_event INTEGER NOT NULL,
   -- When it ended, in microseconds since the start.
   time_us INTEGER NOT NULL,
-  -- Who asked for it: program, or the recorder at start, mark or stop.
+  -- Whose it is: the program's, also when the VM began it by itself, or the
+  -- recorder's at start, mark or stop.
   reason TEXT NOT NULL,
   PRIMARY KEY (profile_id, event, number)
 ) STRICT, WITHOUT ROWID;

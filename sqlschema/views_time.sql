@@ -49,6 +49,10 @@ SELECT profile_id, number, event, time_us / 1e6, label
 FROM mark_data;
 
 -- One row is a full garbage collection, of those that the stream tells.
+--
+-- What the program could not reach after began_event was freed up to event, if
+-- no finalizer held it. The collector works by and by: of what was born
+-- between the two nothing is known. One ends before the next one begins.
 CREATE VIEW collection (
   -- The profile that it happened in.
   profile_id,
@@ -56,10 +60,13 @@ CREATE VIEW collection (
   number,
   -- The last event before its end, 0 if there was none.
   event,
+  -- The last event before it began at the earliest, 0 if there was none.
+  began_event,
   -- When it ended, in seconds since the start.
   time_s,
-  -- Who asked for it: program, or the recorder at start, mark or stop.
+  -- Whose it is: the program's, also when the VM began it by itself, or the
+  -- recorder's at start, mark or stop.
   reason
 ) AS
-SELECT profile_id, number, event, time_us / 1e6, reason
+SELECT profile_id, number, event, began_event, time_us / 1e6, reason
 FROM collection_data;

@@ -54,7 +54,7 @@ of_compact() {
   for reason in 0 3; do
     printf '%s\n' 'ljs 3' 'ljm 131' 'start 1 2 0 ""' 'string "@a"' \
       'proto 1 1 0' 'frame lua 1:1' 'callsite 0 1' 'alloc @1 0x10 100000' \
-      "collection $reason" end | "$ENCODE" > late
+      "collection $reason 0" end | "$ENCODE" > late
     run -0 --separate-stderr memparse --leak-only late
     if [ $reason = 3 ]; then
       [ -z "$stderr" ] || wrong "$stderr"

@@ -10,7 +10,7 @@ CONSERVED="SELECT count(*) FROM conservation
   only db
   sql db "PRAGMA integrity_check" ok
   sql db "PRAGMA application_id" $((0x6c6a6d70))
-  sql db "PRAGMA user_version" 5
+  sql db "PRAGMA user_version" 6
   sql db "PRAGMA page_size" 16384
   sql db "$CONSERVED" 0
 }
@@ -199,7 +199,7 @@ ingest without --summary" db -q $query
   memparse app -o db
   sqlite3 db "PRAGMA user_version = 2"
   cp db copy
-  again="a database of version 2, this memparse knows version 5: ingest again*"
+  again="a database of version 2, this memparse knows version 6: ingest again*"
   fails 2 "db: $again" app -o db
   fails 2 "db: $again" db
   cmp db copy

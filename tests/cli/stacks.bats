@@ -49,7 +49,7 @@ column() {
   works db -q temporary --param events=2 -f csv
   snapshot stacks_temporary_2
   works db -q alive_since --param since=loaded --param until=served -f csv
-  [ "${#lines[@]}" -eq 2 ] && [[ "$output" == *"loaded,2,@app.lua:31,3,224,"* ]] ||
+  [ "${#lines[@]}" -eq 3 ] && [[ "$output" == *"loaded,2,@app.lua:31,2,128,"*"loaded,1,@app.lua:31,1,96,"* ]] ||
     wrong "$output"
   works db -q alive_since --param collections=2 -f csv
   [ "${#lines[@]}" -eq 6 ] || wrong "$output"

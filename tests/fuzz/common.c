@@ -104,6 +104,12 @@ static void check_moments(const struct model *m)
 	CHECK(model_clock_count(m) <= MODEL_CLOCKS);
 	CHECK(model_mark_count(m) <= MODEL_MARKS);
 	CHECK(model_collection_count(m) <= MODEL_MARKS);
+	for (size_t i = 0; i < model_collection_count(m); i++) {
+		const struct model_collection c = model_collection(m, i);
+
+		CHECK(c.began <= c.event);
+		CHECK(i == 0 || model_collection(m, i - 1).event <= c.began);
+	}
 	for (size_t i = 1; i < model_clock_count(m); i++) {
 		const struct model_clock a = model_clock(m, i - 1);
 		const struct model_clock b = model_clock(m, i);

@@ -103,6 +103,7 @@ static void put_record(const struct decode_event *e, struct ljm_bytes *out)
 		return;
 	case LJM_RECORD_FUNCTION:
 	case LJM_RECORD_CALLSITE:
+	case LJM_RECORD_COLLECTION:
 		ljm_put_int(out, e->address);
 		ljm_put_int(out, e->start_address);
 		return;

@@ -259,7 +259,7 @@ static const struct record {
 	[LJM_RECORD_CALLSITE] = {"callsite", "as"},
 	[LJM_RECORD_CLOCK] = {"clock", "a"},
 	[LJM_RECORD_MARK] = {"mark", "a"},
-	[LJM_RECORD_COLLECTION] = {"collection", "a"},
+	[LJM_RECORD_COLLECTION] = {"collection", "as"},
 	[LJM_RECORD_UNIT] = {"unit", "a"},
 	[LJM_RECORD_LOST] = {"lost", "a"},
 };

@@ -31,7 +31,7 @@
  *	callsite 0 1                parent, frame
  *	clock 1000                  microseconds
  *	mark 2                      label's string
- *	collection 1                reason
+ *	collection 1 0              reason, events since it began
  *	unit 4
  *	lost 10                     events
  *	alloc @1 0x10 32            callsite, new address, new size

@@ -336,7 +336,7 @@ static void test_moments(void **state)
 {
 	struct model *const m = feed_all(START "string \"phase\"\n"
 					       "frame lua 1:12\ncallsite 0 1\n"
-					       "collection 1\n"
+					       "collection 1 0\n"
 					       "clock 1000\n"
 					       "alloc @1 0x10 8\n"
 					       "clock 500\n"
@@ -345,7 +345,12 @@ static void test_moments(void **state)
 					       "alloc @1 0x20 8\n"
 					       "lost 5\n"
 					       "lost 6\n"
-					       "collection 3\n"
+					       "collection 0 0\n"
+					       /* Within the one before. */
+					       "collection 2 1\n"
+					       "alloc @1 0x30 8\n"
+					       "alloc @1 0x40 8\n"
+					       "collection 3 1\n"
 					       "clock 2\n");
 	const struct model_start start = model_start(m);
 	(void)state;
@@ -360,18 +365,23 @@ static void test_moments(void **state)
 	assert_int_equal(model_clock(m, 0).time_us, 1000);
 	assert_int_equal(model_clock(m, 1).event, 1);
 	assert_int_equal(model_clock(m, 1).time_us, 1501);
-	assert_int_equal(model_clock(m, 2).event, 2);
+	assert_int_equal(model_clock(m, 2).event, 4);
 	assert_int_equal(model_clock(m, 2).time_us, 1503);
 	assert_int_equal(model_mark_count(m), 1);
 	const struct model_mark mark = model_mark(m, 0);
 	assert_int_equal(mark.event, 1);
 	assert_int_equal(mark.time_us, 1501);
 	check_name(&mark.label, "phase");
-	assert_int_equal(model_collection_count(m), 2);
+	assert_int_equal(model_collection_count(m), 3);
 	assert_int_equal(model_collection(m, 0).reason, LJM_COLLECTION_START);
 	assert_int_equal(model_collection(m, 0).time_us, 0);
-	assert_int_equal(model_collection(m, 1).reason, LJM_COLLECTION_STOP);
+	assert_int_equal(model_collection(m, 0).began, 0);
+	assert_int_equal(model_collection(m, 1).reason, LJM_COLLECTION_PROGRAM);
 	assert_int_equal(model_collection(m, 1).event, 2);
+	assert_int_equal(model_collection(m, 1).began, 2);
+	assert_int_equal(model_collection(m, 2).reason, LJM_COLLECTION_STOP);
+	assert_int_equal(model_collection(m, 2).event, 4);
+	assert_int_equal(model_collection(m, 2).began, 3);
 	assert_int_equal(model_totals(m)->lost_events, 11);
 	assert_int_equal(model_totals(m)->further_moments, 0);
 
@@ -425,7 +435,7 @@ static void test_many_marks(void **state)
 
 	ljm_printf(&text, START);
 	for (unsigned i = 0; i < MODEL_MARKS + 3; i++)
-		ljm_printf(&text, "mark 1\ncollection 0\n");
+		ljm_printf(&text, "mark 1\ncollection 2 0\n");
 	ljm_put_byte(&text, '\0');
 	m = feed_all((const char *)text.data);
 	assert_int_equal(model_mark_count(m), MODEL_MARKS);
@@ -433,6 +443,60 @@ static void test_many_marks(void **state)
 	assert_int_equal(model_totals(m)->further_moments, 6);
 	model_free(m);
 	ljm_free(&text);
+}
+
+/* Of the program's own an even part is kept, of ours all. */
+static void test_many_collections(void **state)
+{
+	const unsigned count = 100000;
+	struct ljm_bytes text = {0};
+	struct model *m;
+	size_t programs = 0, ours = 0;
+	uint64_t last = 0, apart = 0;
+	(void)state;
+
+	ljm_printf(&text, START "frame lua 1:12\ncallsite 0 1\n");
+	for (unsigned i = 1; i <= count; i++)
+		ljm_printf(&text, "alloc @1 0x%x 8\ncollection 0 1\n%s", i * 16,
+			   i % 1000 ? "" : "collection 2 0\n");
+	ljm_put_byte(&text, '\0');
+	m = feed_all((const char *)text.data);
+	for (size_t i = 0; i < model_collection_count(m); i++) {
+		const struct model_collection c = model_collection(m, i);
+
+		if (c.reason == LJM_COLLECTION_MARK) {
+			assert_int_equal(c.event, ++ours * 1000);
+			continue;
+		}
+		assert_int_equal(c.began, c.event - 1);
+		if (++programs == 2)
+			apart = c.event - last;
+		assert_true(programs == 1 || c.event - last == apart);
+		last = c.event;
+	}
+	assert_int_equal(ours, count / 1000);
+	assert_true(programs > MODEL_COLLECTIONS / 2);
+	assert_true(programs <= MODEL_COLLECTIONS);
+	assert_true(count - last < apart);
+	assert_int_equal(model_totals(m)->further_moments, 0);
+	model_free(m);
+	ljm_free(&text);
+}
+
+/* One that began before the stream, and a number that is no event's. */
+static void test_collections_of_before(void **state)
+{
+	struct model *const m = feed_all(START "frame lua 1:12\ncallsite 0 1\n"
+					       "alloc @1 0x10 8\n"
+					       "collection 0 2\n"
+					       "collection 0 "
+					       "18446744073709551615\n");
+	(void)state;
+
+	assert_int_equal(model_collection_count(m), 1);
+	assert_int_equal(model_collection(m, 0).event, 1);
+	assert_int_equal(model_collection(m, 0).began, 0);
+	model_free(m);
 }
 
 static void test_too_late(void **state)
@@ -466,6 +530,8 @@ int main(void)
 		cmocka_unit_test(test_moments),
 		cmocka_unit_test(test_many_clocks),
 		cmocka_unit_test(test_many_marks),
+		cmocka_unit_test(test_many_collections),
+		cmocka_unit_test(test_collections_of_before),
 		cmocka_unit_test(test_too_late),
 	};
 

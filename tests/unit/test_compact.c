@@ -119,8 +119,8 @@ static uint8_t *write_stream(const char *path, size_t *size)
 	uint32_t i, parent = 0;
 	assert_int_equal(sink_open(&sink, path), 0);
 	assert_true(wbuf_open(&out, &sink));
-	assert_true(
-		compact_open(&c, &out, &layout, &facts, no_traces, 64, "a VM"));
+	assert_true(compact_open(&c, &out, &layout, &facts, no_traces, 64,
+				 "a VM", NULL));
 	for (i = 1; i <= CALLSITES; i++) {
 		uint32_t frame = definitions_frame(&c.callsites.d,
 						   LJM_FRAME_GAP, i % 3, 0, 0);
