@@ -7,6 +7,7 @@
 
 load ../lua/helpers
 load ../lua/sites
+load ../lua/collections
 
 fetch_source() {
   local apt=$BATS_FILE_TMPDIR/apt file
@@ -49,8 +50,18 @@ vm() {
   export LUA_PATH="$BATS_FILE_TMPDIR/$1/src/?.lua;;"
 }
 
+# collector VM PROLOGUE...: its full collections are seen.
+collector() {
+  local jit
+  for jit in "${@:2}"; do
+    called "$1" "$jit"
+    cycles "$1" "$jit"
+  done
+}
+
 both_ways() {
   vm "$1"
+  collector "$vm" "jit.off()" "jit.on()"
   each_seed "$vm" "jit.off()" 0 1 2 3 4
   each_seed "$vm" "jit.opt.start('hotloop=5')" 1 1 2 3 4
   echo "$1: $(exact_share) % under a line" >&3
@@ -64,6 +75,7 @@ both_ways() {
 
 @test "without a JIT compiler" {
   vm nojit
+  collector "$vm" "do end"
   each_seed "$vm" "" 0 1 2 3 4
 }
 
@@ -84,6 +96,7 @@ both_ways() {
   apt-get -q download luajit2 > /dev/null 2>&1 ||
     skip "the package luajit2 cannot be had"
   dpkg -x luajit2_*.deb luajit2
+  collector luajit2/usr/bin/luajit "jit.off()" "jit.on()"
   each_seed luajit2/usr/bin/luajit "jit.off()" 0 1 2 3 4
   each_seed luajit2/usr/bin/luajit "jit.opt.start('hotloop=5')" 1 1 2 3 4
   echo "luajit2: $(exact_share) % under a line" >&3
