@@ -90,6 +90,40 @@ both_ways() {
     v.bin
 }
 
+# checks COMMAND: a leak is found by its line and number, and nothing else.
+checks() {
+  cat > check.lua <<'LUA'
+local check = require "ljmemprof.check"
+local kept, n = {}, 0
+for i = 1, 6000 do kept[i] = false end
+print(pcall(check, function()
+  for i = 1, 1000 do
+    n = n + 1
+    kept[n] = {n}
+  end
+end))
+assert(check(function()
+  for i = 1, 1000 do
+    local garbage = setmetatable({}, {__index = {}})
+    local co = coroutine.wrap(function() return tostring(i) .. n end)()
+  end
+end).runs == 5)
+print("passes")
+LUA
+  run "$1" check.lua
+  echo "$1: $output"
+  [ "${lines[0]}" = "false	1 line leaks:" ]
+  [[ "${lines[1]}" =~ ^"  check.lua:7: "[0-9]+" B in "(5|10)"000 blocks over" ]]
+  [ "${lines[2]}" = passes ]
+}
+
+@test "leaks are found by ljmemprof.check on all of them" {
+  for name in plain narrow nojit sysmalloc asserts; do
+    vm $name
+    checks "$vm"
+  done
+}
+
 @test "OpenResty's branch, luajit2" {
   stock_luajit
   cd "$BATS_TEST_TMPDIR"
@@ -97,6 +131,7 @@ both_ways() {
     skip "the package luajit2 cannot be had"
   dpkg -x luajit2_*.deb luajit2
   collector luajit2/usr/bin/luajit "jit.off()" "jit.on()"
+  checks luajit2/usr/bin/luajit
   each_seed luajit2/usr/bin/luajit "jit.off()" 0 1 2 3 4
   each_seed luajit2/usr/bin/luajit "jit.opt.start('hotloop=5')" 1 1 2 3 4
   echo "luajit2: $(exact_share) % under a line" >&3

@@ -51,3 +51,22 @@ LUA
   [[ "$output" == *runs ]]
   [ ! -e x.bin ]
 }
+
+@test "ljmemprof.check tells a leak, in a fiber that yields" {
+  need tarantool
+  cat > check.lua <<'LUA'
+local check, fiber = require "ljmemprof.check", require "fiber"
+local kept, n = {}, 0
+for i = 1, 100 do kept[i] = false end
+print(pcall(check, function()
+  n = n + 1
+  fiber.yield()
+  kept[n] = {}
+end))
+os.exit(0)
+LUA
+  LUA_CPATH="$BUILD/?.so;;" run timeout 60 tarantool check.lua < /dev/null
+  echo "$output"
+  [ "${lines[0]}" = "false	1 line leaks:" ]
+  [[ "${lines[1]}" == "  check.lua:7: "*" B in 5 blocks over 5 runs" ]]
+}
