@@ -19,6 +19,7 @@
 #include "live.h"
 #include "ljm_format.h"
 #include "process_lock.h"
+#include "recorder_private.h"
 #include "stream_compact.h"
 
 /*
@@ -41,7 +42,7 @@ static uint64_t microseconds(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void free_buffers(struct recorder *r)
+void recorder_free_buffers(struct recorder *r)
 {
 	wbuf_free(&r->out);
 	symbols_free(&r->symbols);
@@ -138,8 +139,7 @@ static void unlist(struct recorder *r)
 	process_unlock(&all_lock);
 }
 
-/* Does a call of the VM's allocator still come through our hook? */
-static bool in_chain(struct recorder *r, lua_State *L)
+bool recorder_in_chain(struct recorder *r, lua_State *L)
 {
 	void *ud, *block;
 	lua_Alloc top = lua_getallocf(L, &ud);
@@ -159,21 +159,21 @@ static bool on_top(struct recorder *r, lua_State *L)
 	return r->installed && hook_is(lua_getallocf(L, &ud)) && ud == r;
 }
 
-static void install(struct recorder *r, lua_State *L, enum recorder_mode mode)
+void recorder_install(struct recorder *r, lua_State *L, enum recorder_mode mode)
 {
 	lua_Alloc ours = hook_for(r->layout.gc64, mode == RECORDER_COMPACT);
 	if (on_top(r, L)) {
 		lua_setallocf(L, ours, r);
 		return;
 	}
-	if (in_chain(r, L))
+	if (recorder_in_chain(r, L))
 		return;
 	r->alloc = lua_getallocf(L, &r->alloc_ud);
 	lua_setallocf(L, ours, r);
 	r->installed = true;
 }
 
-static void uninstall(struct recorder *r, lua_State *L)
+void recorder_uninstall(struct recorder *r, lua_State *L)
 {
 	if (!on_top(r, L))
 		return;
@@ -197,7 +197,7 @@ static bool open_plain(struct recorder *r)
 	return true;
 }
 
-static bool open_compact(struct recorder *r, uint32_t depth)
+bool recorder_open_compact(struct recorder *r, uint32_t depth)
 {
 	const uint8_t *collector =
 		(const uint8_t *)(r->global + (unsigned)r->layout.g_white);
@@ -216,15 +216,16 @@ static int open_stream(struct recorder *r, const char *path,
 		return error;
 	r->path = strdup(path);
 	if (r->path && wbuf_open(&r->out, &r->sink) &&
-	    (options->mode == RECORDER_COMPACT ? open_compact(r, options->depth)
-					       : open_plain(r)))
+	    (options->mode == RECORDER_COMPACT
+		     ? recorder_open_compact(r, options->depth)
+		     : open_plain(r)))
 		return 0;
 	sink_abandon(&r->sink);
 	return ENOMEM;
 }
 
-static void set_vm(struct recorder *r, lua_State *L,
-		   const struct recorder_vm *vm)
+void recorder_set_vm(struct recorder *r, lua_State *L,
+		     const struct recorder_vm *vm)
 {
 	const struct vm_layout *layout = vm->layout;
 	r->layout = *layout;
@@ -239,18 +240,18 @@ static void set_vm(struct recorder *r, lua_State *L,
 static void adopt(struct recorder *r, lua_State *L,
 		  const struct recorder_vm *vm, enum recorder_mode mode)
 {
-	set_vm(r, L, vm);
-	install(r, L, mode);
+	recorder_set_vm(r, L, vm);
+	recorder_install(r, L, mode);
 }
 
 static int open_buffers(struct recorder *r, const char *path,
 			const struct recorder_options *options)
 {
 	int error;
-	free_buffers(r); /* what a fork left behind */
+	recorder_free_buffers(r); /* what a fork left behind */
 	error = open_stream(r, path, options);
 	if (error)
-		free_buffers(r);
+		recorder_free_buffers(r);
 	r->trace_numbers = options->trace_numbers;
 	r->error = 0;
 	r->missed = false;
@@ -263,7 +264,7 @@ void recorder_prepare(struct recorder *r, lua_State *L,
 {
 	if (r->prepared)
 		return;
-	set_vm(r, L, vm);
+	recorder_set_vm(r, L, vm);
 	vm_traces_init(&r->traces, vm->primed);
 	r->prepared = true;
 }
@@ -276,10 +277,10 @@ int recorder_start(struct recorder *r, lua_State *L,
 	if (r->running || r->live)
 		return EALREADY;
 	r->starting = true;
-	set_vm(r, L, vm);
+	recorder_set_vm(r, L, vm);
 	error = open_buffers(r, path, options);
 	if (!error) {
-		install(r, L, options->mode);
+		recorder_install(r, L, options->mode);
 		process_lock(&all_lock);
 		r->running = true;
 		process_unlock(&all_lock);
@@ -332,76 +333,10 @@ int recorder_stop(struct recorder *r, lua_State *L)
 		compact_see_collector(r->compact);
 	error = complete(r);
 	if (L && !r->attached)
-		uninstall(r, L);
-	free_buffers(r);
+		recorder_uninstall(r, L);
+	recorder_free_buffers(r);
 	errno = saved;
 	return error;
-}
-
-/* ---- a watch: the table of live blocks instead of a stream */
-
-static bool open_watch(struct recorder *r, uint32_t runs)
-{
-	r->live = calloc(1, sizeof *r->live);
-	if (!r->live || !live_open(r->live, runs) ||
-	    !wbuf_open(&r->out, NULL) || !open_compact(r, 0))
-		return false;
-	r->compact->callsites.d.texts = &r->live->texts;
-	gc_watch_open(&r->compact->gc, NULL);
-	return true;
-}
-
-int recorder_watch(struct recorder *r, lua_State *L,
-		   const struct recorder_vm *vm, uint32_t runs)
-{
-	if (r->running || r->live)
-		return EALREADY;
-	set_vm(r, L, vm);
-	free_buffers(r);
-	if (!open_watch(r, runs)) {
-		free_buffers(r);
-		return ENOMEM;
-	}
-	r->trace_numbers = false;
-	r->error = 0;
-	install(r, L, RECORDER_LIVE);
-	r->busy = false; /* the hook was left by a jump */
-	r->recording = RECORDER_LIVE;
-	return 0;
-}
-
-/* Do the VM's calls still come through the hook, and did they all? */
-static bool heard_all(struct recorder *r, lua_State *L)
-{
-	uint64_t events = r->live->events;
-	in_chain(r, L);
-	return r->live->events != events && !r->compact->lost;
-}
-
-int recorder_run_ended(struct recorder *r, lua_State *L)
-{
-	int error = 0;
-	if (!r->error && !heard_all(r, L))
-		r->error = ENODATA;
-	if (r->error)
-		return r->error;
-	r->busy = true;
-	compact_look(r->compact);
-	error = live_run_ended(r->live, &r->compact->callsites.d);
-	r->busy = false;
-	if (error)
-		recorder_fail(r, error);
-	return error;
-}
-
-void recorder_unwatch(struct recorder *r, lua_State *L)
-{
-	if (!r->live)
-		return;
-	r->recording = RECORDER_OFF;
-	if (!r->attached)
-		uninstall(r, L);
-	free_buffers(r);
 }
 
 /* ---- what is told while recording */
@@ -497,11 +432,11 @@ void recorder_close(struct recorder *r, lua_State *L)
 	if (tell && error && error != ESRCH)
 		environment_say("a recording is incomplete: %s",
 				strerror(error));
-	uninstall(r, L);
+	recorder_uninstall(r, L);
 	if (r->installed)
 		return; /* someone's allocator still calls our hook */
 	unlist(r);
-	free_buffers(r); /* in a forked child they are still there */
+	recorder_free_buffers(r); /* in a forked child they are still there */
 	vm_traces_free(&r->traces);
 	free(r);
 }
@@ -548,7 +483,7 @@ static void end(struct recorder *r)
 	error = complete(r);
 	if (error && !known)
 		environment_say("%s: %s", r->path, strerror(error));
-	free_buffers(r);
+	recorder_free_buffers(r);
 }
 
 void recorder_attach(struct recorder *r, lua_State *L,
