@@ -1,9 +1,11 @@
 /*
  * store_sites.c - the rows of sites and of overrides.
  */
+#define _GNU_SOURCE /* qsort_r */
 #include "store_private.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "store_binder.h"
 #include "store_columns.h"
@@ -99,28 +101,68 @@ static bool insert_sites(struct store *s, const struct model *m,
 
 /* ---- overrides */
 
+static int compare_overrides(const void *left, const void *right, void *model)
+{
+	const struct model_override a =
+		model_override(model, *(const uint32_t *)left);
+	const struct model_override b =
+		model_override(model, *(const uint32_t *)right);
+
+	if (a.by_site != b.by_site)
+		return a.by_site < b.by_site ? -1 : 1;
+	if (a.of_site != b.of_site)
+		return a.of_site < b.of_site ? -1 : 1;
+	return a.by_realloc - b.by_realloc;
+}
+
+/*
+ * The overrides in the order of their table's key, so that each page of it is
+ * written once. The caller frees it; NULL without memory.
+ */
+static uint32_t *order_overrides(const struct model *m, size_t count)
+{
+	uint32_t *const order = malloc((count + 1) * sizeof(*order));
+
+	if (order == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, count, sizeof(*order), compare_overrides, (void *)m);
+	return order;
+}
+
+static bool insert_override(struct store *s, struct binder *b,
+			    const struct model_override *o)
+{
+	bind_int(b, (uint64_t)s->profile_id);
+	bind_int(b, (uint64_t)s->first_site + o->by_site);
+	bind_int(b, (uint64_t)s->first_site + o->of_site);
+	bind_int(b, o->by_realloc);
+	bind_int(b, o->blocks);
+	bind_int(b, o->bytes);
+	return store_insert(s, b);
+}
+
 static bool insert_overrides(struct store *s, const struct model *m)
 {
 	const size_t count = model_override_count(m);
+	uint32_t *const order = order_overrides(m, count);
 	struct binder b = {NULL, 0, SQLITE_OK};
-	bool ok = store_prepare(
-		s, &b.stmt,
-		"INSERT INTO site_override_data (profile_id, by_site_id, "
-		"of_site_id, by_realloc, blocks, bytes) "
-		"VALUES (?, ?, ?, ?, ?, ?)");
+	bool ok = order != NULL
+			  ? store_prepare(s, &b.stmt,
+					  "INSERT INTO site_override_data "
+					  "(profile_id, by_site_id, "
+					  "of_site_id, by_realloc, blocks, "
+					  "bytes) VALUES (?, ?, ?, ?, ?, ?)")
+			  : store_fail_sqlite(s, SQLITE_NOMEM);
 
 	for (size_t i = 0; ok && i < count; i++) {
-		const struct model_override o = model_override(m, i);
+		const struct model_override o = model_override(m, order[i]);
 
-		bind_int(&b, (uint64_t)s->profile_id);
-		bind_int(&b, (uint64_t)s->first_site + o.by_site);
-		bind_int(&b, (uint64_t)s->first_site + o.of_site);
-		bind_int(&b, o.by_realloc);
-		bind_int(&b, o.blocks);
-		bind_int(&b, o.bytes);
-		ok = store_insert(s, &b);
+		ok = insert_override(s, &b, &o);
 	}
 	sqlite3_finalize(b.stmt);
+	free(order);
 	return ok;
 }
 
