@@ -25,7 +25,8 @@
  *			store_history.c where profiles come from and how they
  *			go, store_signature.c and signature.c what sites are
  *			known by
- *	store_read.c	a database -> the model's figures
+ *	store_read.c	a database -> the model's figures; store_schema.c is
+ *			it one of ours
  *	compare.c	two profiles of a database -> rows
  *	baseline.c	a profile and those of the builds before it -> what has
  *			changed; change.c is the statistics of it

@@ -55,7 +55,7 @@ enum store_result store_check_ours(sqlite3 *db, char *error, size_t size)
 		return STORE_REFUSED;
 	}
 	if (version == STORE_USER_VERSION)
-		return STORE_OK;
+		return store_check_schema(db, error, size);
 	snprintf(error, size,
 		 "a database of version %lld, this memparse knows "
 		 "version %d: ingest again into a new one",

@@ -46,7 +46,12 @@ typedef void store_remark_fn(void *arg, const char *text);
 bool store_read_remarks(struct store_reader *r, int64_t id, bool *complete,
 			store_remark_fn *each, void *arg);
 
-/* Checks the database's application_id and user_version, see store_open(). */
+/*
+ * Checks the database's application_id, user_version and, in store_schema.c,
+ * tables and views: comments and others beside them do not matter. See
+ * store_open().
+ */
 enum store_result store_check_ours(sqlite3 *db, char *error, size_t size);
+enum store_result store_check_schema(sqlite3 *db, char *error, size_t size);
 
 #endif
