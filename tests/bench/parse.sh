@@ -118,7 +118,7 @@ measure_start() {
 	show small "--leak-only" 900 15000 sqlite3
 }
 
-for kind in ${BENCH_KINDS-churn alive sites symbols}; do
+for kind in ${BENCH_KINDS-churn alive sites symbols compact stacks}; do
 	"$BENCH_BIN/bench-stream" "$kind" "$MILLIONS" >"$DIR/$kind.ljm"
 	measure "$kind" "${MILLIONS}000000"
 	[ "$kind" != churn ] || measure_rows "$kind" "${MILLIONS}000000"

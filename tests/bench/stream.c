@@ -3,8 +3,8 @@
  *
  *   bench-stream KIND [MILLIONS] > STREAM
  *
- * writes a stream of format 3 with so many million items (20), always the
- * same one. A kind is what is hard about it:
+ * writes a stream with so many million items (20), always the same one, of
+ * format 3 unless something else is said. A kind is what is hard about it:
  *
  *   churn    10,000 blocks alive at a time, 200 lines
  *   alive    40% of the events leave a block behind: 8 of 20 million
@@ -12,6 +12,8 @@
  *   symbols  as churn, but every event of a C function is preceded by all
  *            5,700 C symbols, as writers of format 3 do
  *   endless  every event is a line of its own
+ *   compact  as churn, in the compact stream, without stacks
+ *   stacks   the same with stacks: 20,000 paths over these lines
  *
  * An event is an allocation, a free (four in five by the collector, which is
  * internal) or, one in ten, a reallocation, of a block picked at random: one
@@ -46,6 +48,10 @@ struct generator {
 	uint64_t items;
 	uint64_t lines;
 	bool endless, wild; /* every line new, any line ends any block */
+	bool compact;	    /* lines are callsites there */
+	bool stacks;
+	uint64_t last_callsite[LJM_KIND_REALLOC + 1];
+	uint64_t alloc_end, free_address, realloc_address;
 
 	struct block *blocks;
 	uint64_t count;
@@ -155,6 +161,124 @@ static void dump_functions(struct generator *g)
 	}
 }
 
+/* ---- the compact stream: see ljm_format.h */
+
+#define PATHS 20000u
+#define DEPTH 64u
+
+static void put_record(struct generator *g, enum ljm_record type)
+{
+	put_byte(g, (unsigned)type << LJM_RECORD_SHIFT);
+}
+
+static void put_callsite(struct generator *g, uint64_t parent, uint64_t frame)
+{
+	put_record(g, LJM_RECORD_CALLSITE);
+	put_int(g, parent);
+	put_int(g, frame);
+	end_item(g);
+}
+
+/* Paths over the lines: one in ten is a main chunk's, others go on. */
+static void put_paths(struct generator *g, uint64_t frames)
+{
+	static uint8_t depth[PATHS];
+
+	for (uint64_t i = 0; i < PATHS; i++) {
+		uint64_t parent = i % 10 != 0 ? 1 + pick(g, i) : 0;
+
+		if (parent != 0 && depth[parent - 1] == DEPTH)
+			parent = 0;
+		depth[i] = (uint8_t)(parent ? depth[parent - 1] + 1 : 1);
+		put_callsite(g, parent, 1 + pick(g, frames));
+	}
+}
+
+/* Callsite i + 1 is the line i, or path i; behind them is the collector. */
+static void put_definitions(struct generator *g)
+{
+	const uint64_t lines = g->lines;
+
+	memcpy(g->pos, LJM_SYMTAB_MAGIC "\3\0\0\0\x80", LJM_PROLOGUE_SIZE + 1);
+	g->pos += LJM_PROLOGUE_SIZE + 1;
+	memcpy(g->pos, LJM_EVENTS_MAGIC "\x83\0\0\0", LJM_PROLOGUE_SIZE);
+	g->pos += LJM_PROLOGUE_SIZE;
+	put_record(g, LJM_RECORD_START);
+	put_int(g, 0);
+	put_int(g, 1);
+	put_int(g, g->stacks ? DEPTH : 0);
+	put_name(g, "bench");
+	for (uint64_t i = 0; i * LINES_OF_CHUNK < lines; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "@app/module_%d.lua", (int)i);
+		put_record(g, LJM_RECORD_STRING);
+		put_name(g, name);
+		put_record(g, LJM_RECORD_PROTO);
+		put_int(g, i + 1);
+		put_int(g, 1);
+		put_int(g, 0);
+	}
+	for (uint64_t i = 0; i < lines; i++) {
+		put_record(g, LJM_RECORD_FRAME);
+		put_int(g, LJM_FRAME_LUA);
+		put_int(g, 1 + i / LINES_OF_CHUNK);
+		put_int(g, 1 + i % LINES_OF_CHUNK * 7);
+		end_item(g);
+	}
+	put_record(g, LJM_RECORD_FRAME);
+	put_int(g, LJM_FRAME_INTERNAL);
+	put_int(g, LJM_INTERNAL_GC);
+	if (g->stacks) {
+		put_paths(g, lines);
+		g->lines = PATHS;
+	} else {
+		for (uint64_t i = 0; i < lines; i++)
+			put_callsite(g, 0, i + 1);
+	}
+	put_callsite(g, 0, lines + 1);
+}
+
+static void put_relative(struct generator *g, uint64_t a, uint64_t b)
+{
+	const int64_t x = (int64_t)((a >> LJM_UNIT) - (b >> LJM_UNIT));
+
+	put_int(g, (uint64_t)x << 1 ^ (uint64_t)(x >> 63));
+}
+
+static void put_compact(struct generator *g, unsigned kind, unsigned source,
+			uint32_t line, const struct block *old,
+			const struct block *new)
+{
+	const uint64_t callsite =
+		source == LJM_SOURCE_INTERNAL ? g->lines + 1 : line + 1;
+	/* All sizes are multiples of 8. */
+	const uint32_t size = new != NULL ? new->size : old->size;
+	const uint32_t class = size / LJM_COMPACT_SIZE_UNIT;
+	const bool same = g->last_callsite[kind] == callsite;
+	const bool small = class <= LJM_COMPACT_SIZE_LAST;
+
+	g->last_callsite[kind] = callsite;
+	put_byte(g, kind | (same ? LJM_COMPACT_SAME : 0u) |
+			    (small ? class << LJM_COMPACT_SIZE_SHIFT : 0u));
+	if (!same)
+		put_int(g, callsite);
+	if (!small)
+		put_int(g, size);
+	if (kind == LJM_KIND_ALLOC) {
+		put_relative(g, new->address, g->alloc_end);
+		g->alloc_end = new->address + size;
+	} else if (kind == LJM_KIND_FREE) {
+		put_relative(g, old->address + size, g->free_address);
+		g->free_address = old->address;
+	} else {
+		put_int(g, old->size);
+		put_relative(g, old->address, g->realloc_address);
+		put_relative(g, new->address, old->address);
+		g->realloc_address = new->address;
+	}
+}
+
 /* ---- events */
 
 static uint32_t any_line(struct generator *g)
@@ -213,8 +337,24 @@ static void release(struct generator *g, const struct block *b)
 
 static void put_block(struct generator *g, const struct block *b)
 {
+	if (b == NULL)
+		return;
 	put_int(g, b->address);
 	put_int(g, b->size);
+}
+
+static void put_event(struct generator *g, unsigned kind, unsigned source,
+		      uint32_t line, const struct block *old,
+		      const struct block *new)
+{
+	if (g->compact) {
+		put_compact(g, kind, source, line, old, new);
+	} else {
+		put_head(g, kind, source, line);
+		put_block(g, old);
+		put_block(g, new);
+	}
+	end_item(g);
 }
 
 static void allocate(struct generator *g, unsigned source)
@@ -223,9 +363,7 @@ static void allocate(struct generator *g, unsigned source)
 
 	*b = new_block(g);
 	b->line = any_line(g);
-	put_head(g, LJM_KIND_ALLOC, source, b->line);
-	put_block(g, b);
-	end_item(g);
+	put_event(g, LJM_KIND_ALLOC, source, b->line, NULL, b);
 }
 
 static struct block *pick_block(struct generator *g)
@@ -238,34 +376,34 @@ static struct block *pick_block(struct generator *g)
 static void reallocate(struct generator *g)
 {
 	struct block *const b = pick_block(g);
+	const struct block old = *b;
 	const uint32_t line = next_line(g, b);
 
-	put_head(g, LJM_KIND_REALLOC, LJM_SOURCE_LUA, line);
-	put_block(g, b);
 	release(g, b);
 	*b = new_block(g);
 	b->line = line;
-	put_block(g, b);
-	end_item(g);
+	put_event(g, LJM_KIND_REALLOC, LJM_SOURCE_LUA, b->line, &old, b);
 }
 
 static void free_one(struct generator *g)
 {
 	struct block *const b = pick_block(g);
+	const uint32_t line = next_line(g, b);
+	const unsigned source =
+		pick(g, 5) ? LJM_SOURCE_INTERNAL : LJM_SOURCE_LUA;
 
-	put_head(g, LJM_KIND_FREE,
-		 pick(g, 5) ? LJM_SOURCE_INTERNAL : LJM_SOURCE_LUA,
-		 next_line(g, b));
-	put_block(g, b);
+	put_event(g, LJM_KIND_FREE, source, line, b, NULL);
 	release(g, b);
 	*b = g->blocks[--g->count];
-	end_item(g);
 }
 
 static void generate(struct generator *g, uint64_t items, double stay,
 		     bool dumps)
 {
-	put_table(g);
+	if (g->compact)
+		put_definitions(g);
+	else
+		put_table(g);
 	while (g->items < items) {
 		const double alive = (double)g->items * stay;
 
@@ -300,10 +438,13 @@ int main(int argc, char **argv)
 	g.lines = strcmp(kind, "sites") == 0 ? 400000 : 200;
 	g.endless = strcmp(kind, "endless") == 0;
 	g.wild = strcmp(kind, "sites") == 0;
-	if (strstr(" churn alive sites symbols endless ", kind) == NULL ||
+	g.stacks = strcmp(kind, "stacks") == 0;
+	g.compact = g.stacks || strcmp(kind, "compact") == 0;
+	if (strstr(" churn alive sites symbols endless compact stacks ",
+		   kind) == NULL ||
 	    *kind == '\0') {
-		fputs("usage: bench-stream churn|alive|sites|symbols|endless "
-		      "[MILLIONS] > STREAM\n",
+		fputs("usage: bench-stream churn|alive|sites|symbols|endless|"
+		      "compact|stacks [MILLIONS] > STREAM\n",
 		      stderr);
 		return 2;
 	}
