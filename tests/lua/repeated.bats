@@ -46,7 +46,8 @@ assert(now == fds, now .. " descriptors, not " .. fds)
 if heap then
   local grown = in_use() - bytes
   print("grown by", grown)
-  assert(grown < 1000) -- a byte in ten rounds
+  -- The least block is 24 bytes; a trace compiled late may add a log.
+  assert(grown < 10000)
 end
 LUA
   run "$BUILD/lua-host" many.lua "$([ "${SANITIZED:-OFF}" = OFF ] && echo 1)"
