@@ -89,6 +89,8 @@ slower() {
 # Every block's life, against bare inserts of as many rows.
 measure_rows() {
 	stream=$DIR/$1.ljm
+	# A database that has the stream already would skip it.
+	rm -f "$DIR/db"
 	"$memparse" -o "$DIR/db" "$stream" 2>/dev/null || true
 	rows=$(sqlite3 "$DIR/db" 'SELECT count(*) FROM allocation_data')
 	rm -f "$DIR"/*.runs
