@@ -38,6 +38,7 @@
 
 /* Registry keys: texts, so that a second copy of the module finds them. */
 #define KEY_RECORDER "ljmemprof.recorder" /* userdata: struct recorder * */
+#define KEY_COLLECT  "ljmemprof.collect"  /* function */
 #define KEY_MEMPROF  "ljmemprof.memprof"  /* table: start, stop, available */
 #define KEY_COMPACT  "ljmemprof.compact"  /* the same for compact streams */
 
@@ -79,7 +80,7 @@ struct recorder *memprof_recorder(lua_State *L)
 
 /* ---- full collections: their finalizers may raise, which ends there */
 
-static int collect_protected(lua_State *L)
+static int collect(lua_State *L)
 {
 	lua_gc(L, LUA_GCCOLLECT, 0);
 	return 0;
@@ -90,7 +91,9 @@ void memprof_collect(lua_State *L)
 	bool stopped = lua_gc(L, LUA_GCISRUNNING, 0) == 0;
 	int whole = 0, i;
 	for (i = 0; i < COLLECTIONS_MAX && whole < 2; i++) {
-		if (lua_cpcall(L, collect_protected, NULL))
+		/* Not lua_cpcall(), which makes an object: it is recorded. */
+		lua_getfield(L, LUA_REGISTRYINDEX, KEY_COLLECT);
+		if (lua_pcall(L, 0, 0, 0))
 			lua_pop(L, 1);
 		else
 			whole++;
@@ -271,6 +274,8 @@ static void make_recorder(lua_State *L)
 	if (!*holder)
 		luaL_error(L, "not enough memory");
 	lua_setfield(L, LUA_REGISTRYINDEX, KEY_RECORDER);
+	lua_pushcfunction(L, collect);
+	lua_setfield(L, LUA_REGISTRYINDEX, KEY_COLLECT);
 	/* From now on, not from start() on: its traces are compiled by then. */
 	vm = process_vm(L, 0, message, sizeof message);
 	if (vm)

@@ -89,6 +89,14 @@ static bool environment_trace_numbers(void)
 	return value && !strcmp(value, "number");
 }
 
+static void check_environment_trace(void)
+{
+	const char *value = getenv("MEMPROF_TRACE");
+	if (value && *value && strcmp(value, "number") != 0 &&
+	    strcmp(value, "line") != 0)
+		environment_say("MEMPROF_TRACE: \"line\" or \"number\"");
+}
+
 void options_read(lua_State *L, int index, bool compact,
 		  struct options *options)
 {
@@ -133,6 +141,7 @@ void options_of_environment(struct options *options)
 	memset(options, 0, sizeof *options);
 	options->recorder.mode = RECORDER_PLAIN;
 	options->recorder.trace_numbers = environment_trace_numbers();
+	check_environment_trace();
 	if (!stacks || !*stacks || !strcmp(stacks, "0"))
 		return;
 	depth = strtol(stacks, &end, 10);

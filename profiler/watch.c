@@ -49,8 +49,8 @@ static bool heard_all(struct recorder *r, lua_State *L)
 int recorder_run_ended(struct recorder *r, lua_State *L)
 {
 	int error = 0;
-	if (!r->error && !heard_all(r, L))
-		r->error = ENODATA;
+	if (!r->error && !heard_all(r, L) && !r->error)
+		r->error = ENODATA; /* not memory that failed just now */
 	if (r->error)
 		return r->error;
 	r->busy = true;

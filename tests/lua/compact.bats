@@ -135,6 +135,19 @@ LUA
   ! grep -q ^collection nogc.dump || false
 }
 
+@test "nothing that start and stop do is in the recording" {
+  cat > empty.lua <<'LUA'
+jit.off()
+local m, options = require "ljmemprof", {gc = true}
+assert(m.start("empty.bin"))
+assert(m.mark("here", options))
+assert(m.stop())
+LUA
+  "$BUILD/lua-host" empty.lua
+  "$BUILD/memparse" --dump empty.bin > dump
+  if grep -E '^(alloc|realloc)' dump | grep -v " int "; then return 1; fi
+}
+
 @test "a finalizer that raises does not reach the program" {
   cat > raise.lua <<'LUA'
 local m = require "ljmemprof"
@@ -214,6 +227,9 @@ for i = 1, 1000 do f(i) end' > env.lua
   MEMPROF_STACKS=x MEMPROF_OUT=$PWD/env.bin MEMPROF_AUTOSTART=1 \
     LUA_INIT='require "ljmemprof"' run luajit -joff env.lua
   [[ "$output" == "ljmemprof: MEMPROF_STACKS: a depth from 1 to 1023"* ]]
+  MEMPROF_TRACE=x MEMPROF_OUT=$PWD/env.bin MEMPROF_AUTOSTART=1 \
+    LUA_INIT='require "ljmemprof"' run luajit -joff env.lua
+  [[ "$output" == 'ljmemprof: MEMPROF_TRACE: "line" or "number"' ]]
   leaks env.bin | grep -q "env.lua:1 holds"
 }
 
