@@ -223,10 +223,12 @@ static bool add_row(struct baseline *b, sqlite3_stmt *row,
 	return true;
 }
 
+/* Of lines with one signature the one that holds most is named. */
 static const char figures[] =
 	"SELECT row_number() OVER line, newest, bytes, blocks, site, signature "
 	"FROM (SELECT build.newest, sum(live_bytes) AS bytes, "
-	"sum(live_blocks) AS blocks, min(s.name) AS site, "
+	"sum(live_blocks) AS blocks, "
+	"substr(max(printf('%019d', live_bytes) || s.name), 20) AS site, "
 	"coalesce(s.signature, s.name) AS signature, s.signature_kind "
 	"FROM temp.build CROSS JOIN site AS s USING (profile_id) "
 	"WHERE s.live_blocks > 0 GROUP BY coalesce(s.signature, s.name), "

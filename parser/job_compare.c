@@ -105,13 +105,8 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  const char *name, const struct sides *sides,
 				  const char *before)
 {
-	struct compare c = {0};
-	enum memparse_status status = check(&c, name, db, sides->base);
+	enum memparse_status status;
 
-	if (status == MEMPARSE_DONE)
-		status = check(&c, name, db, sides->head);
-	if (status != MEMPARSE_DONE)
-		return status;
 	if (options->document == GATE_NONE)
 		status = print_rows(options, db, name, sides);
 	else
@@ -123,6 +118,61 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 }
 
 /* ---- of one database */
+
+/* What is wrong with the profiles that are compared, and is said. */
+struct remarks {
+	struct store_reader *r;
+	const char *path;
+	bool complete, failed;
+};
+
+static bool remark(void *arg, int64_t profile)
+{
+	struct remarks *const m = arg;
+	bool complete;
+
+	m->failed = !store_read_remarks(m->r, profile, &complete, job_remark,
+					(void *)m->path);
+	m->complete = m->complete && complete;
+	return !m->failed;
+}
+
+/* CONTENT: a profile of one side is not complete. */
+static enum memparse_status say_remarks(struct store_reader *r,
+					const char *path, const char *selector)
+{
+	struct remarks m = {r, path, true, false};
+	struct compare c = {0};
+	const enum compare_result result =
+		compare_profiles(&c, r->db, selector, remark, &m);
+
+	if (m.failed)
+		return job_fail_reader(r, path, STORE_FAILED);
+	if (result == COMPARE_DONE)
+		return m.complete ? MEMPARSE_DONE : MEMPARSE_CONTENT;
+	message(path, "%s", c.error);
+	return MEMPARSE_SYSTEM;
+}
+
+static enum memparse_status compare_sides(const struct options *options,
+					  struct store_reader *r,
+					  const char *path,
+					  const struct sides *sides)
+{
+	struct compare c = {0};
+	enum memparse_status status = check(&c, path, r->db, sides->base);
+
+	if (status == MEMPARSE_DONE)
+		status = check(&c, path, r->db, sides->head);
+	if (status != MEMPARSE_DONE)
+		return status;
+	status = job_worse(say_remarks(r, path, sides->base),
+			   say_remarks(r, path, sides->head));
+	if (status != MEMPARSE_DONE && status != MEMPARSE_CONTENT)
+		return status;
+	return job_worse(status,
+			 print(options, r->db, path, sides, sides->base));
+}
 
 static enum memparse_status compare_database(const struct options *options,
 					     const char *path)
@@ -148,7 +198,7 @@ static enum memparse_status compare_database(const struct options *options,
 		return job_no_memory();
 	result = store_read_open(&r, path);
 	if (result == STORE_OK)
-		status = print(options, r.db, path, &sides, sides.base);
+		status = compare_sides(options, &r, path, &sides);
 	else
 		status = job_fail_reader(&r, path, result);
 	store_read_close(&r);

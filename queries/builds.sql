@@ -5,7 +5,8 @@
 -- same but for build. Lines are the same ones if their signatures are. Whether
 -- chance explains a difference is what memparse --baseline judges.
 --
--- site       the line, where it is now, or where it was
+-- site       the line, where it is now, or where it was; of several with one
+--            signature the one that holds most
 -- change     by how many bytes it holds more at the end than its mean
 -- bytes      the bytes it holds
 -- mean       the mean of what it held in the builds before
@@ -67,7 +68,8 @@ held AS (
     c.profile_id,
     c.is_now,
     c.n,
-    min(s.name) AS site,
+    -- Of lines with one signature the one that holds most.
+    substr(max(printf('%019d', s.live_bytes) || s.name), 20) AS site,
     1.0 * sum(s.live_bytes) AS bytes
   FROM chosen AS c
   CROSS JOIN site AS s ON s.profile_id = c.profile_id

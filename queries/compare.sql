@@ -6,7 +6,8 @@
 -- are, see the view site. :all 1 also lists what holds as much as before.
 --
 -- status         new (held nothing before), grown, shrunk, gone, or same
--- site           the line, where it is now, or where it was
+-- site           the line, where it is now, or where it was; of several with
+--                one signature the one that holds most
 -- change         by how many bytes it holds more at the end, or less
 -- before_bytes, before_blocks, after_bytes, after_blocks
 --                the bytes and blocks that it held and holds at the end
@@ -43,7 +44,18 @@ sums AS (
   SELECT
     coalesce(s.signature, s.name) AS signature,
     s.signature_kind,
-    coalesce(min(s.name) FILTER (WHERE is_head), min(s.name)) AS site,
+    -- Of lines with one signature the one that holds most.
+    coalesce(
+      substr(
+        max((s.live_blocks > 0) || printf('%019d', s.live_bytes) || s.name)
+          FILTER (WHERE is_head),
+        21
+      ),
+      substr(
+        max((s.live_blocks > 0) || printf('%019d', s.live_bytes) || s.name),
+        21
+      )
+    ) AS site,
     coalesce(sum(s.live_bytes) FILTER (WHERE NOT is_head), 0)
       AS before_bytes,
     coalesce(sum(s.live_blocks) FILTER (WHERE NOT is_head), 0)

@@ -6,7 +6,8 @@
 -- one line.
 --
 -- status         new (held nothing before), grown, shrunk, gone, or same
--- stack          the path, the line's frame first, as it is now, or was
+-- stack          the path, the line's frame first, as it is now, or was; of
+--                several with one signature the one that holds most
 -- change         by how many bytes it holds more at the end, or less
 -- before_bytes, before_blocks, after_bytes, after_blocks
 --                the bytes and blocks that it held and holds at the end
@@ -83,7 +84,18 @@ known AS (
 sums AS (
   SELECT
     signature,
-    coalesce(min(names) FILTER (WHERE is_head), min(names)) AS stack,
+    -- Of paths with one signature the one that holds most.
+    coalesce(
+      substr(
+        max((blocks > 0) || printf('%019d', bytes) || names)
+          FILTER (WHERE is_head),
+        21
+      ),
+      substr(
+        max((blocks > 0) || printf('%019d', bytes) || names),
+        21
+      )
+    ) AS stack,
     coalesce(sum(bytes) FILTER (WHERE NOT is_head), 0)
       AS before_bytes,
     coalesce(sum(blocks) FILTER (WHERE NOT is_head), 0)

@@ -148,6 +148,42 @@ gone,@a.lua:14,-7,7,1,0,0,1,0,0,0,@a.lua | function 1 | +4'
   [[ "$stderr" == *"cut: offset 42: cut inside an event"* ]]
 }
 
+@test "a profile of a cut stream is compared, and told" {
+  memparse app -o db --label=build=1
+  run -3 memparse cut -o db --label=build=2
+  # On either side, or both, however it is chosen.
+  for sides in build=1..2 build=2..1 1..2 2..2; do
+    run -3 --separate-stderr memparse db --compare=$sides -f csv
+    [ "${lines[0]}" = "$COLUMNS" ]
+    [ "${stderr_lines[0]}" = "memparse: db: profile 2 is not complete: \
+cut: offset 42: cut inside an event" ] || wrong "$stderr"
+  done
+  works db --compare=1..1
+}
+
+@test "of lines with one signature the one that holds most is named" {
+  mkdir src
+  printf '%s\n' 'local c = {}' \
+    'pcall(function()' '  c[#c + 1] = {1}' 'end)' \
+    'pcall(function()' '  c[#c + 1] = {1}' 'end)' > src/a.lua
+  two='ljs 3\nlua 0x1000 "@a.lua" 2\nlua 0x2000 "@a.lua" 5\nljm 3
+alloc lua 0x1000:3 0x10 10\nfree lua 0x1000:3 0x10 10\n'
+  printf '%bend\n' "$two" | "$ENCODE" > old
+  printf '%balloc lua 0x2000:6 0x20 1000\nend\n' "$two" | "$ENCODE" > new
+  for by in site stack; do
+    run -1 --separate-stderr memparse old new --compare --source=src --by=$by \
+      --fail-on=new -f csv
+    [[ "${lines[1]}" == "new,@a.lua:6,1000,"* ]] || wrong "$output"
+    [ "$stderr" = "memparse: new: limit exceeded: @a.lua:6 holds 1000B, and \
+nothing in old" ] || wrong "$stderr"
+  done
+  # A document has it as a failure, too.
+  run -1 --separate-stderr memparse old new --compare --source=src \
+    --fail-on=new -f junit
+  [[ "$output" == *' failures="1" '*'<failure type="limit" message="@a.lua:6 '* ]] ||
+    wrong "$output"
+}
+
 @test "what cannot be compared" {
   memparse app -o db --label build=1
   fails 2 "db: it has no profile 7: --list shows them" db --compare=1..7

@@ -161,6 +161,29 @@ figures() {
   judged 1 "*@a.lua:21 * since profile 11, *" "*" -- db --baseline=20 $GATE
 }
 
+@test "of lines with one signature the one that holds most is named" {
+  # Two functions that are declared alike, at the lines 2 and 5.
+  mkdir src
+  printf '%s\n' 'local c = {}' \
+    'pcall(function()' '  c[#c + 1] = {1}' 'end)' \
+    'pcall(function()' '  c[#c + 1] = {1}' 'end)' > src/a.lua
+  for number in 1 2 3 4 5; do
+    printf 'ljs 3\nlua 0x10 "@a.lua" 2\nlua 0x20 "@a.lua" 5\nlua 0x30 "@%s" 1
+ljm 3\nalloc lua 0x10:3 0x8 10\n' "$number" > text
+    [ "$number" -lt 5 ] ||
+      seq -f 'alloc lua 0x20:6 0x1%04.0f 1000' 100 >> text
+    echo end >> text
+    "$ENCODE" text > stream
+    memparse stream -o db --source=src --label=build=$number 2> log
+  done
+  run -1 --separate-stderr memparse db --baseline=10 $GATE
+  [[ "$stderr" == *"limit exceeded: @a.lua:6 holds 100010B since build=5"* ]] ||
+    wrong "$stderr"
+  column @a.lua:6 verdict changed
+  figures --baseline=10 > baseline 2> log
+  figures -q builds 2> log | diff baseline - >&2
+}
+
 @test "the rate of false alarms decides" {
   builds 10 100 0
   build 100 12
