@@ -464,6 +464,13 @@ static void merge(struct gate *g)
 	qsort(g->sites, g->count, sizeof(*g->sites), compare_bytes);
 }
 
+/* A name that is copied from a report is one, whatever is in it. */
+static bool matches(const struct gate_at *at, const char *name)
+{
+	return strcmp(at->pattern, name) == 0 ||
+	       fnmatch(at->pattern, name, 0) == 0;
+}
+
 /* The smallest limit that a site exceeds, NULL: none. */
 static const struct gate_at *exceeded_at(const struct gate *g,
 					 const struct gate_site *s)
@@ -475,7 +482,7 @@ static const struct gate_at *exceeded_at(const struct gate *g,
 
 		if (s->bytes > at->bytes &&
 		    (least == NULL || at->bytes < least->bytes) &&
-		    fnmatch(at->pattern, s->name, 0) == 0)
+		    matches(at, s->name))
 			least = at;
 	}
 	return least;

@@ -67,6 +67,28 @@ says() {
   says "app: limit exceeded: buffer_new:0x2000 holds 1000B, more than 200B"
 }
 
+@test "a name is its own pattern, whatever is in it" {
+  "$ENCODE" > named << 'END'
+ljs 3
+lua 0x10 "@a[1].lua" 1
+lua 0x20 "@C:\\b*.lua" 1
+lua 0x30 "@\xff.lua" 1
+ljm 3
+alloc lua 0x10:2 0x100 10
+alloc lua 0x20:2 0x200 20
+alloc lua 0x30:2 0x300 30
+end
+END
+  memparse named -f csv -q leaks | awk -F, 'NR > 1 { print $1, $3 }' > names
+  [ "$(wc -l < names)" -eq 3 ]
+  while read -r line; do
+    name=${line% *} bytes=${line##* }
+    judged 1 named --max-leak-at="$name=$((bytes - 1))" --leak-only
+    says "named: limit exceeded: $name holds ${bytes}B, more than $((bytes - 1))B"
+    works named --max-leak-at="$name=$bytes"
+  done < names
+}
+
 @test "with every report: text, rows, an export, a database" {
   memparse app -o db
   for how in "app" "app --leak-only" "app -q leaks" "app -f csv" \
