@@ -29,7 +29,7 @@ static const char *skip_folder(const char *path)
 		return path;
 	size = strlen(folder);
 	return strncmp(path, folder, size) == 0 && path[size] == '/'
-		       ? path + size + 1
+		       ? path + size + strspn(path + size, "/")
 		       : path;
 }
 
@@ -40,8 +40,9 @@ const char *gate_path(const struct gate_site *s)
 	if (s->chunk == NULL || s->chunk[0] != '@' || s->chunk[1] == '\0')
 		return NULL;
 	path = skip_folder(s->chunk + 1);
-	while (path[0] == '.' && path[1] == '/' && path[2] != '\0')
-		path += 2;
+	while (path[0] == '.' && path[1] == '/' &&
+	       path[1 + strspn(path + 1, "/")] != '\0')
+		path += 1 + strspn(path + 1, "/");
 	return path;
 }
 

@@ -213,7 +213,8 @@ junit() {
     printf 'ljs 3\n'
     i=0
     for name in "@$PWD/src/a.lua" @./b.lua @././c.lua @/elsewhere/d.lua \
-      "@with space#?%:é.lua" =stdin @ @../e.lua "@${PWD}x/f.lua"; do
+      "@with space#?%:é.lua" =stdin @ @../e.lua "@${PWD}x/f.lua" \
+      @.//g.lua @.//.///h.lua "@$PWD//i.lua"; do
       i=$((i + 1))
       printf 'lua 0x%d000 "%s" 1\n' $i "$name"
     done
@@ -239,6 +240,9 @@ junit() {
   at 6 artifactLocation ""
   at 7 artifactLocation.uri ../e.lua
   at 8 artifactLocation.uri "file://${PWD}x/f.lua"
+  at 9 artifactLocation.uri g.lua
+  at 10 artifactLocation.uri h.lua
+  at 11 artifactLocation.uri i.lua
   document paths -f junit
   junit
 }
