@@ -31,7 +31,9 @@ static int open_below(const char *directory, const char *path)
 	char name[4096];
 	int length;
 
-	if (path[0] == '/' && strncmp(path, directory, size) == 0)
+	if (path[0] == '/' && size != 0 &&
+	    strncmp(path, directory, size) == 0 &&
+	    (directory[size - 1] == '/' || path[size] == '/'))
 		path += size + strspn(path + size, "/");
 	if (path[0] == '/')
 		return -1;

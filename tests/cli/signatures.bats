@@ -138,6 +138,15 @@ MOVED="$(seq 11 20) $(seq 10 -1 1)"
     memparse s -o db --source="$PWD/d"
     sql db "SELECT signature_kind FROM site" line
   done
+  # The folder beside it is not below it.
+  mkdir d/2
+  cp secret.lua d/2
+  printf 'ljs 3\nlua 0x10 "@%s" 0\nljm 3\nalloc lua 0x10:1 0x20 8\nend\n' \
+    "$PWD/d2/secret.lua" > text
+  "$ENCODE" text > s
+  rm -f db
+  memparse s -o db --source="$PWD/d"
+  sql db "SELECT signature_kind FROM site" line
   cp secret.lua d
   for name in secret.lua ./secret.lua "$PWD/d/secret.lua"; do
     printf 'ljs 3\nlua 0x10 "@%s" 0\nljm 3\nalloc lua 0x10:1 0x20 8\nend\n' \
