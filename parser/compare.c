@@ -4,8 +4,10 @@
 #include "compare.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "format.h"
 #include "report.h"
 
 static enum compare_result fail(struct compare *c)
@@ -27,33 +29,58 @@ static bool is_label(const char *text)
 	return equals != NULL && equals != text && equals[1] != '\0';
 }
 
-bool compare_split(const char *text, char **base, char **head)
+char *compare_selector(const char *text)
+{
+	struct format_buffer b = {0};
+
+	format_printable(&b, text, strlen(text));
+	format_append(&b, "", 1);
+	if (!b.failed)
+		return b.data;
+	format_clear(&b);
+	return NULL;
+}
+
+/* The part behind the dots: a value alone has the key of the base. */
+static char *split_head(const char *base, const char *after)
+{
+	if (is_label(base) && strchr(after, '=') == NULL)
+		return sqlite3_mprintf("%.*s=%s", (int)strcspn(base, "="), base,
+				       after);
+	return sqlite3_mprintf("%s", after);
+}
+
+static bool is_selector(const char *text)
+{
+	return is_label(text) || is_number(text);
+}
+
+static bool split(const char *text, char **base, char **head)
 {
 	const char *const dots = strstr(text, "..");
-	const char *const after = dots != NULL ? dots + 2 : NULL;
 
-	*base = *head = NULL;
-	if (dots == NULL || dots == text || *after == '\0')
+	if (dots == NULL || dots == text || dots[2] == '\0')
 		return false;
 	*base = sqlite3_mprintf("%.*s", (int)(dots - text), text);
-	if (*base != NULL && is_label(*base) && strchr(after, '=') == NULL)
-		*head = sqlite3_mprintf("%.*s=%s", (int)strcspn(*base, "="),
-					*base, after);
-	else
-		*head = sqlite3_mprintf("%s", after);
-	if (*base == NULL || *head == NULL) {
-		sqlite3_free(*base);
-		sqlite3_free(*head);
-		*base = *head = NULL;
-		return true;
-	}
-	if ((is_label(*base) || is_number(*base)) &&
-	    (is_label(*head) || is_number(*head)))
+	*head = *base != NULL ? split_head(*base, dots + 2) : NULL;
+	return *head == NULL || (is_selector(*base) && is_selector(*head));
+}
+
+bool compare_split(const char *text, char **base, char **head)
+{
+	char *const printable = compare_selector(text);
+	bool ok = true;
+
+	*base = *head = NULL;
+	if (printable != NULL)
+		ok = split(printable, base, head);
+	free(printable);
+	if (ok && *head != NULL)
 		return true;
 	sqlite3_free(*base);
 	sqlite3_free(*head);
 	*base = *head = NULL;
-	return false;
+	return ok;
 }
 
 /* Binds a selector as the queries want it: a number is one. */

@@ -43,9 +43,16 @@ enum compare_result {
 };
 
 /*
- * Splits "BASE..HEAD" into two selectors, each a profile's number or KEY=VALUE;
- * "KEY=A..B" is KEY=A..KEY=B. False if it is none of these; true and both NULL
- * without memory. The caller frees both with sqlite3_free().
+ * KEY=VALUE as labels are stored: what is not printable UTF-8 as \xNN. The
+ * caller frees it; NULL without memory.
+ */
+char *compare_selector(const char *text);
+
+/*
+ * Splits "BASE..HEAD", printable then, into two selectors, each a profile's
+ * number or KEY=VALUE; "KEY=A..B" is KEY=A..KEY=B. False if it is none of
+ * these; true and both NULL without memory. The caller frees both with
+ * sqlite3_free().
  */
 bool compare_split(const char *text, char **base, char **head);
 

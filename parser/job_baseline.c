@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "baseline.h"
 #include "compare.h"
@@ -150,7 +151,8 @@ static void say_unjudged(const struct options *options,
 /* ---- the job */
 
 static enum memparse_status judge(const struct options *options, sqlite3 *db,
-				  const char *name, int64_t profile)
+				  const char *name, int64_t profile,
+				  const char *label)
 {
 	const double rate = options->limits.false_alarms > 0
 				    ? options->limits.false_alarms
@@ -159,8 +161,7 @@ static enum memparse_status judge(const struct options *options, sqlite3 *db,
 	enum memparse_status status = MEMPARSE_DONE;
 	struct baseline b;
 
-	if (!baseline_open(&b, db, profile, options->baseline_label,
-			   options->baseline,
+	if (!baseline_open(&b, db, profile, label, options->baseline,
 			   options->gate != NULL ? &options->gate->suppressions
 						 : &none) ||
 	    !baseline_judge(&b, rate)) {
@@ -179,33 +180,43 @@ static enum memparse_status judge(const struct options *options, sqlite3 *db,
 	return status;
 }
 
+/* Is there a profile that bears the label? */
+static enum memparse_status check_label(sqlite3 *db, const char *path,
+					const char *label)
+{
+	struct compare c = {0};
+	const enum compare_result result = compare_check(&c, db, label);
+
+	if (result == COMPARE_DONE)
+		return MEMPARSE_DONE;
+	message(path, "%s", c.error);
+	return result == COMPARE_NO_PROFILE ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
+}
+
 static enum memparse_status open_profile(const struct options *options,
 					 struct store_reader *r,
 					 const char *path)
 {
+	const char *const given = options->baseline_label;
+	char *const label = given != NULL ? compare_selector(given) : NULL;
 	int64_t profile = options->profile;
 	bool summary, complete = true;
-	struct compare c = {0};
 	enum store_result result = store_read_choose(r, &profile, &summary);
+	enum memparse_status status = MEMPARSE_DONE;
 
 	if (result == STORE_OK && !store_read_remarks(r, profile, &complete,
 						      job_remark, (void *)path))
 		result = STORE_FAILED;
 	if (result != STORE_OK)
-		return job_fail_reader(r, path, result);
-	if (options->baseline_label != NULL)
-		switch (compare_check(&c, r->db, options->baseline_label)) {
-		case COMPARE_DONE:
-			break;
-		case COMPARE_NO_PROFILE:
-			message(path, "%s", c.error);
-			return MEMPARSE_USAGE;
-		default:
-			message(path, "%s", c.error);
-			return MEMPARSE_SYSTEM;
-		}
-	return job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,
-			 judge(options, r->db, path, profile));
+		status = job_fail_reader(r, path, result);
+	else if (given != NULL)
+		status = label != NULL ? check_label(r->db, path, label)
+				       : job_no_memory();
+	if (status == MEMPARSE_DONE)
+		status = job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,
+				   judge(options, r->db, path, profile, label));
+	free(label);
+	return status;
 }
 
 enum memparse_status job_baseline(const struct options *options)

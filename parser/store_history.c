@@ -191,15 +191,28 @@ bool store_drop_labelled(struct store *s, const char *key, const char *value,
 			 uint64_t *count)
 {
 	struct binder b = {NULL, 0, SQLITE_OK};
+	/* As insert_label() has stored them. */
+	char *const stored_key = store_printable(key, strlen(key));
+	char *const stored_value = store_printable(value, strlen(value));
+	bool ok = false;
 
-	if (!store_run(s, "CREATE TEMP TABLE doomed (profile_id INTEGER)") ||
-	    !store_prepare(s, &b.stmt,
-			   "INSERT INTO doomed SELECT profile_id "
-			   "FROM label_data WHERE key = ? AND value = ?"))
-		return false;
-	bind_text(&b, key);
-	bind_text(&b, value);
-	return finish(s, &b, NULL) && drop_doomed(s, count);
+	if (stored_key == NULL || stored_value == NULL)
+		store_fail_sqlite(s, SQLITE_NOMEM);
+	else
+		ok = store_run(s, "CREATE TEMP TABLE doomed "
+				  "(profile_id INTEGER)") &&
+		     store_prepare(s, &b.stmt,
+				   "INSERT INTO doomed SELECT profile_id "
+				   "FROM label_data "
+				   "WHERE key = ? AND value = ?");
+	if (ok) {
+		bind_text(&b, stored_key);
+		bind_text(&b, stored_value);
+		ok = finish(s, &b, NULL) && drop_doomed(s, count);
+	}
+	sqlite3_free(stored_key);
+	sqlite3_free(stored_value);
+	return ok;
 }
 
 bool store_keep(struct store *s, uint64_t most, uint64_t *count)

@@ -26,6 +26,19 @@ orphans() {
   sql db "SELECT key, value FROM label WHERE profile_id = 3" '\xff\x0a|\xfe'
 }
 
+@test "a label of any bytes is asked for as it was given" {
+  label=$'\xff\n=\xfe'
+  memparse app -o db --label=n=1
+  memparse app2 -o db --label="$label"
+  run -0 --separate-stderr memparse db --compare="n=1..$label"
+  run -0 --separate-stderr memparse db --compare="$label..n=1"
+  run -0 --separate-stderr memparse db --baseline="$label,4"
+  # And as it is printed.
+  run -0 --separate-stderr memparse db --compare='1..\xff\x0a=\xfe'
+  run -0 memparse db --drop="$label"
+  sql db "SELECT profile_id FROM profile" 1
+}
+
 @test "labels that are none" {
   for label in build =7 build= ''; do
     fails 2 "--label wants KEY=VALUE, not '$label'" app -o db "--label=$label"
