@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hidden.h"
+
 static bool fail(struct baseline *b)
 {
 	snprintf(b->error, sizeof(b->error), "%s", sqlite3_errmsg(b->db));
@@ -252,16 +254,44 @@ static bool read_lines(struct baseline *b,
 	return ok;
 }
 
+/* Leaves out what a frame hides, in all builds, until h is closed. */
+static bool hide_frames(struct baseline *b, struct hidden *h,
+			struct suppressions *suppressions)
+{
+	sqlite3_stmt *row = NULL;
+	int result = SQLITE_DONE;
+	bool ok;
+
+	if (suppressions->count == 0)
+		return true;
+	ok = hidden_open(h, b->db, suppressions, false) &&
+	     prepare(b, &row,
+		     "SELECT profile_id FROM temp.build ORDER BY newest DESC");
+	while (ok && (result = sqlite3_step(row)) == SQLITE_ROW)
+		ok = hidden_add(h, sqlite3_column_int64(row, 0));
+	ok = ok && result == SQLITE_DONE;
+	sqlite3_finalize(row);
+	/* The judged one was the last. */
+	b->hidden_blocks = h->blocks;
+	b->hidden_bytes = h->bytes;
+	return (ok && hidden_show(h)) || fail(b);
+}
+
 bool baseline_open(struct baseline *b, sqlite3 *db, int64_t profile,
 		   const char *label, unsigned most,
-		   const struct suppressions *suppressions)
+		   struct suppressions *suppressions)
 {
+	struct hidden h = {0};
+	bool ok;
+
 	memset(b, 0, sizeof(*b));
 	b->db = db;
 	/* Only the temporary schema is written to, of one state of the file. */
-	return run(b, "PRAGMA query_only = 0; BEGIN") &&
-	       choose_builds(b, profile, label, most) &&
-	       read_lines(b, suppressions);
+	ok = run(b, "PRAGMA query_only = 0; BEGIN") &&
+	     choose_builds(b, profile, label, most) &&
+	     hide_frames(b, &h, suppressions) && read_lines(b, suppressions);
+	hidden_close(&h);
+	return ok;
 }
 
 void baseline_close(struct baseline *b)

@@ -46,18 +46,21 @@ struct baseline {
 	struct baseline_line *lines;
 	size_t line_count, cap;
 	size_t tested; /* lines that were judged, with the sum */
+	/* What a frame hides of the judged build; no line has it. */
+	uint64_t hidden_blocks, hidden_bytes;
 	char error[512];
 };
 
 /*
  * Reads a profile and at most so many builds before it. label is KEY=VALUE,
  * which these bear instead of the profile's label of that key, or NULL.
- * Lines whose names suppressions match are not in the sum. False on failure,
- * b->error is one line then. baseline_close() in any case.
+ * Lines whose names suppressions match are not in the sum, blocks with such a
+ * frame on their stack nowhere; they are counted. False on failure, b->error is
+ * one line then. baseline_close() in any case.
  */
 bool baseline_open(struct baseline *b, sqlite3 *db, int64_t profile,
 		   const char *label, unsigned most,
-		   const struct suppressions *suppressions);
+		   struct suppressions *suppressions);
 void baseline_close(struct baseline *b);
 
 /*

@@ -110,6 +110,7 @@ static enum memparse_status gate(const struct options *options,
 		 b->lines[0].change.builds);
 	/* The report first, if both go to one terminal. */
 	fflush(stdout);
+	growth_hide(&g, b->hidden_blocks, b->hidden_bytes);
 	for (size_t i = 1; i < b->line_count; i++) {
 		row = row_of(b, &b->lines[i]);
 		growth_add(&g, &row);
@@ -157,7 +158,7 @@ static enum memparse_status judge(const struct options *options, sqlite3 *db,
 	const double rate = options->limits.false_alarms > 0
 				    ? options->limits.false_alarms
 				    : RATE;
-	static const struct suppressions none;
+	struct suppressions none = {0};
 	enum memparse_status status = MEMPARSE_DONE;
 	struct baseline b;
 

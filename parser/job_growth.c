@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "format.h"
+#include "hidden.h"
 #include "message.h"
 
 /* Lines that are named when only the sum of all has grown too much. */
@@ -43,11 +44,18 @@ void growth_add(struct growth *g, const struct compare_row *row)
 	}
 	by = &gate->suppressions.list[hidden - 1];
 	by->blocks += (uint64_t)(row->before_blocks + row->after_blocks);
+	growth_hide(g, (uint64_t)row->after_blocks, (uint64_t)row->after_bytes);
+}
+
+void growth_hide(struct growth *g, uint64_t blocks, uint64_t bytes)
+{
+	struct gate *const gate = g->options->gate;
+
 	/* For a document, the sites themselves are added: see gate_add(). */
 	if (g->options->document != GATE_NONE)
 		return;
-	gate->hidden_blocks += (uint64_t)row->after_blocks;
-	gate->hidden_bytes += (uint64_t)row->after_bytes;
+	gate->hidden_blocks += blocks;
+	gate->hidden_bytes += bytes;
 }
 
 /* ---- what is said */
@@ -172,6 +180,66 @@ static enum memparse_status each(struct growth *g, sqlite3 *db,
 	return result == COMPARE_DONE ? MEMPARSE_DONE : MEMPARSE_SYSTEM;
 }
 
+/* What frames hide on one side; only of the newer one it is told. */
+struct hiding {
+	struct growth *g;
+	struct hidden *hidden;
+	bool tell, ok;
+};
+
+static bool hide(void *arg, int64_t profile)
+{
+	struct hiding *const h = arg;
+
+	h->ok = hidden_add(h->hidden, profile);
+	if (h->ok && h->tell)
+		growth_hide(h->g, h->hidden->blocks, h->hidden->bytes);
+	return h->ok;
+}
+
+static bool hide_sides(struct growth *g, struct hidden *hidden, sqlite3 *db,
+		       const char *base, const char *head)
+{
+	struct hiding h = {g, hidden, true, true};
+	struct compare c = {0};
+
+	if (!hidden_open(hidden, db, &g->options->gate->suppressions,
+			 g->options->by_stack) ||
+	    compare_profiles(&c, db, head, hide, &h) != COMPARE_DONE || !h.ok)
+		return false;
+	h.tell = false;
+	return compare_profiles(&c, db, base, hide, &h) == COMPARE_DONE &&
+	       h.ok && hidden_show(hidden);
+}
+
+/* Until hidden is closed, the database is without what frames hide. */
+static enum memparse_status hide_frames(struct growth *g, struct hidden *hidden,
+					sqlite3 *db, const char *base,
+					const char *head)
+{
+	if (g->options->gate->suppressions.count == 0 ||
+	    (sqlite3_exec(db, "PRAGMA query_only = 0", NULL, NULL, NULL) ==
+		     SQLITE_OK &&
+	     hide_sides(g, hidden, db, base, head)))
+		return MEMPARSE_DONE;
+	message(g->name, "%s", sqlite3_errmsg(db));
+	return MEMPARSE_SYSTEM;
+}
+
+static enum memparse_status judge(struct growth *g, sqlite3 *db,
+				  const char *base, const char *head)
+{
+	enum memparse_status status = each(g, db, base, head, growth_add);
+
+	if (status != MEMPARSE_DONE)
+		return status;
+	/* The report first, if both go to one terminal. */
+	fflush(stdout);
+	growth_judge(g);
+	status = each(g, db, base, head, growth_say);
+	return status == MEMPARSE_DONE ? growth_status(g) : status;
+}
+
 enum memparse_status job_growth(const struct options *options, sqlite3 *db,
 				const char *name, const char *base,
 				const char *head, const char *before)
@@ -181,16 +249,14 @@ enum memparse_status job_growth(const struct options *options, sqlite3 *db,
 		.name = name,
 		.before = before,
 	};
+	struct hidden hidden = {0};
 	enum memparse_status status;
 
 	if (options->gate == NULL)
 		return MEMPARSE_DONE;
-	status = each(&g, db, base, head, growth_add);
-	if (status != MEMPARSE_DONE)
-		return status;
-	/* The report first, if both go to one terminal. */
-	fflush(stdout);
-	growth_judge(&g);
-	status = each(&g, db, base, head, growth_say);
-	return status == MEMPARSE_DONE ? growth_status(&g) : status;
+	status = hide_frames(&g, &hidden, db, base, head);
+	if (status == MEMPARSE_DONE)
+		status = judge(&g, db, base, head);
+	hidden_close(&hidden);
+	return status;
 }

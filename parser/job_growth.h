@@ -23,6 +23,9 @@ struct growth {
 /* Adds a row to the sum, unless it is suppressed: then that is counted. */
 void growth_add(struct growth *g, const struct compare_row *row);
 
+/* Counts what is suppressed of the newer side, and in no row. */
+void growth_hide(struct growth *g, uint64_t blocks, uint64_t bytes);
+
 /* After all rows: does the sum exceed --max-growth? */
 void growth_judge(struct growth *g);
 

@@ -320,6 +320,46 @@ ljm 3\nalloc lua 0x10:3 0x8 10\n' "$number" > text
   column "all lines" bytes 1000
 }
 
+@test "a suppression of a frame" {
+  # The line is called by two functions; what one of them asks for is known.
+  for number in 1 2 3 4 5; do
+    cat << END > text
+ljs 3
+ljm 131
+start 170000000000000$number 4242 64 "LuaJIT 2.1, x64"
+string "@a.lua"
+string "known"
+string "other"
+string "make"
+proto 1 10 2
+proto 1 20 3
+proto 1 30 4
+frame lua 1:11
+frame lua 2:21
+frame lua 3:31
+callsite 0 1
+callsite 1 3
+callsite 0 2
+callsite 3 3
+collection 1 0
+alloc @4 0x10 10
+END
+    [ "$number" -lt 5 ] ||
+      seq -f 'alloc @2 0x1%04.0f0 1000' 100 >> text
+    printf 'collection 3 0\nend\n' >> text
+    "$ENCODE" text > stream
+    memparse stream -o db --label=build=$number 2> log
+  done
+  run -1 --separate-stderr memparse db --baseline=10 $GATE
+  [[ "$stderr" == *"@a.lua:31 holds 100010B since build=5"* ]] || wrong "$stderr"
+  echo 'leak:^known (' > known
+  for format in csv junit; do
+    judged 0 "db: suppressed: 100000B in 100 blocks" \
+      -- db --baseline=10 --fail-on=changed --max-growth=0 \
+      --suppressions=known -f $format
+  done
+}
+
 @test "JUnit and SARIF" {
   builds 10 100 0
   build 200 40
