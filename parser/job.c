@@ -3,8 +3,10 @@
  */
 #include "job.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -88,6 +90,25 @@ void job_remark(void *arg, const char *text)
 {
 	if (arg != NULL)
 		message(arg, "%s", text);
+}
+
+enum memparse_status job_check_source(const struct options *options)
+{
+	struct stat st;
+	int error = 0;
+
+	if (options->source == NULL)
+		return MEMPARSE_DONE;
+	if (stat(options->source, &st) != 0)
+		error = errno;
+	else if (!S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	else if (access(options->source, X_OK) != 0)
+		error = errno;
+	if (error == 0)
+		return MEMPARSE_DONE;
+	message(NULL, "--source=%s: %s", options->source, strerror(error));
+	return MEMPARSE_SYSTEM;
 }
 
 static enum memparse_status fail_input(const struct job_input *in,

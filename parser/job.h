@@ -145,6 +145,12 @@ enum memparse_status job_growth(const struct options *options, sqlite3 *db,
 enum memparse_status job_gate_close(struct options *options,
 				    enum memparse_status status);
 
+/*
+ * Is the directory of --source, if one is given, one that files can be read
+ * from? DONE, or SYSTEM: without it every line would seem to be a new one.
+ */
+enum memparse_status job_check_source(const struct options *options);
+
 /* Says that there is no memory. */
 enum memparse_status job_no_memory(void);
 

@@ -279,9 +279,11 @@ static enum memparse_status compare_streams(const struct options *options,
 enum memparse_status job_compare(const struct options *options)
 {
 	struct job_input in = {0};
-	enum memparse_status status =
-		job_input_open(options, &in, options->operands[0], NULL);
+	enum memparse_status status = job_check_source(options);
 
+	if (status == MEMPARSE_DONE)
+		status = job_input_open(options, &in, options->operands[0],
+					NULL);
 	if (status != MEMPARSE_DONE) {
 		/* It has been said why. */
 	} else if (in.is_database && options->operand_count == 1) {

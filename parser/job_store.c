@@ -58,6 +58,35 @@ static void group_clear(struct group *g)
 	free(g->warnings);
 }
 
+/* Says what the profile, which is there already, will not have. */
+static enum memparse_status skip_stream(struct group *g,
+					const struct job_input *in,
+					int64_t known)
+{
+	const struct options *const o = g->options;
+	bool labels, source;
+
+	if (!store_lacks(g->store, known, o->labels, (size_t)o->label_count,
+			 &labels, &source))
+		return fail_store(o, g->store, STORE_FAILED);
+	source = source && o->source != NULL;
+	if (labels || source)
+		message(in->path,
+			"is profile %lld already: skipped, without %s; "
+			"--drop=%lld first",
+			(long long)known,
+			!source	  ? "these labels"
+			: !labels ? "--source"
+				  : "these labels and --source",
+			(long long)known);
+	else
+		message(in->path, "is profile %lld already: skipped",
+			(long long)known);
+	g->known = known;
+	g->known_count++;
+	return MEMPARSE_DONE;
+}
+
 /* Notes what is known of a stream that was read, and whether it is new. */
 static enum memparse_status note_stream(struct group *g, int i)
 {
@@ -81,13 +110,7 @@ static enum memparse_status note_stream(struct group *g, int i)
 	}
 	if (!store_find_stream(g->store, in->ingest.fingerprint, &known))
 		return fail_store(g->options, g->store, STORE_FAILED);
-	if (known != 0) {
-		message(in->path, "is profile %lld already: skipped",
-			(long long)known);
-		g->known = known;
-		g->known_count++;
-	}
-	return MEMPARSE_DONE;
+	return known != 0 ? skip_stream(g, in, known) : MEMPARSE_DONE;
 }
 
 /* Feeds all streams of the group into a model. */
@@ -304,6 +327,8 @@ enum memparse_status job_store(const struct options *options)
 	char *sql;
 
 	status = prepare_query(options, &sql);
+	if (status == MEMPARSE_DONE)
+		status = job_check_source(options);
 	known = calloc((size_t)options->operand_count, sizeof(*known));
 	if (status == MEMPARSE_DONE && known == NULL)
 		status = job_no_memory();

@@ -106,6 +106,13 @@ bool store_profile(struct store *s, const struct model *m,
  */
 bool store_find_stream(struct store *s, const char *fingerprint, int64_t *id);
 
+/*
+ * What of these a stored profile lacks: any label, *labels; lines known by the
+ * text of a source, *source.
+ */
+bool store_lacks(struct store *s, int64_t id, const char *const *list,
+		 size_t count, bool *labels, bool *source);
+
 /* Takes back what was begun, instead of store_profile(). */
 bool store_discard(struct store *s);
 

@@ -103,6 +103,56 @@ bool store_find_stream(struct store *s, const char *fingerprint, int64_t *id)
 	return finish(s, &b, id);
 }
 
+/* Does the profile bear the label KEY=VALUE, as it was inserted? */
+static bool has_label(struct store *s, int64_t id, const char *label,
+		      int64_t *has)
+{
+	struct binder b = {NULL, 0, SQLITE_OK};
+	const size_t size = strcspn(label, "=");
+	const char *const text = label + size + (label[size] == '=');
+	char *const key = store_printable(label, size);
+	char *const value = store_printable(text, strlen(text));
+	bool ok = key != NULL && value != NULL;
+
+	if (!ok)
+		store_fail_sqlite(s, SQLITE_NOMEM);
+	ok = ok && store_prepare(s, &b.stmt,
+				 "SELECT count(*) FROM label_data "
+				 "WHERE profile_id = ? AND key = ? "
+				 "AND value = ?");
+	if (ok) {
+		bind_int(&b, (uint64_t)id);
+		bind_text(&b, key);
+		bind_text(&b, value);
+		ok = finish(s, &b, has);
+	}
+	sqlite3_free(key);
+	sqlite3_free(value);
+	return ok;
+}
+
+bool store_lacks(struct store *s, int64_t id, const char *const *list,
+		 size_t count, bool *labels, bool *source)
+{
+	struct binder b = {NULL, 0, SQLITE_OK};
+	int64_t has = 1, texts = 0;
+
+	for (size_t i = 0; i < count && has != 0; i++)
+		if (!has_label(s, id, list[i], &has))
+			return false;
+	if (!store_prepare(s, &b.stmt,
+			   "SELECT EXISTS (SELECT 1 FROM site_data "
+			   "JOIN signature_data AS g USING (signature_id) "
+			   "WHERE profile_id = ? AND g.kind = 'text')"))
+		return false;
+	bind_int(&b, (uint64_t)id);
+	*labels = has == 0;
+	if (!finish(s, &b, &texts))
+		return false;
+	*source = texts == 0;
+	return true;
+}
+
 /* ---- dropping */
 
 /* Runs a statement on a profile. */

@@ -52,7 +52,8 @@ orphans() {
 @test "a stream that is in already is skipped" {
   memparse app -o db --label build=1
   before=$(md5sum db)
-  fails 0 "app: is profile 1 already: skipped" app -o db --label build=2
+  fails 0 "app: is profile 1 already: skipped" app -o db
+  fails 0 "app: is profile 1 already: skipped" app -o db --label build=1
   [ "$(md5sum db)" = "$before" ]
   zstd -q app -o a.zst
   fails 0 "a.zst: is profile 1 already: skipped" a.zst -o db
@@ -62,6 +63,46 @@ orphans() {
   # The report is of the profile that it is.
   run -0 --separate-stderr memparse app -o db -q leaks
   snapshot query_leaks
+}
+
+@test "what a stream that is skipped does not get is said" {
+  mkdir sources
+  printf 'function f()\n%.0s' {1..100} > sources/app.lua
+  memparse app -o db --label build=1 --label $'x=\xff'
+  skipped="app: is profile 1 already: skipped"
+  fails 0 "$skipped" app -o db --label $'x=\xff'
+  for label in build=10 test=1; do
+    fails 0 "$skipped, without these labels; --drop=1 first" app -o db \
+      --label $'x=\xff' --label $label
+  done
+  fails 0 "$skipped, without --source; --drop=1 first" app -o db \
+    --source=sources
+  fails 0 "$skipped, without these labels and --source; --drop=1 first" \
+    app -o db --source=sources --label build=2
+  memparse db --drop=1
+  memparse app -o db --source=sources
+  fails 0 "app: is profile 2 already: skipped" app -o db --source=sources
+}
+
+@test "sources that cannot be read" {
+  for before in no yes; do
+    fails 4 "--source=nowhere: No such file or directory" app2 -o db \
+      --source=nowhere
+    fails 4 "--source=app: Not a directory" app2 -o db --source=app
+    fails 4 "--source=nowhere: *" app app2 --compare --source=nowhere
+    [ -z "$output" ]
+    if [ "$(id -u)" -ne 0 ]; then
+      mkdir -m 0 shut
+      fails 4 "--source=shut: Permission denied" app2 -o db --source=shut
+      rmdir shut
+    fi
+    if [ $before = no ]; then
+      only
+      memparse app -o db
+    fi
+  done
+  sql db "SELECT count(*) FROM profile" 1
+  only db
 }
 
 @test "a stream that tells the same in other bytes is another one" {
