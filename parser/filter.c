@@ -289,13 +289,38 @@ static bool find_mark(struct work *w, const char *option, const char *label,
 	return result == SQLITE_DONE ? no_such_mark(w, option, label) : fail(w);
 }
 
+/* Events of several streams are laid end to end: marks part no phases there. */
+static bool is_one_stream(struct work *w)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool ok;
+
+	if (w->filter->from == NULL && w->filter->to == NULL)
+		return true;
+	ok = prepare(w, &stmt,
+		     "SELECT 1 FROM main.profile WHERE profile_id = ? "
+		     "AND earlier_stream_events > 0");
+	if (ok)
+		sqlite3_bind_int64(stmt, 1, w->profile);
+	if (ok && sqlite3_step(stmt) == SQLITE_ROW) {
+		snprintf(w->error, FILTER_ERROR_SIZE,
+			 "--from and --to want a profile of one stream: each "
+			 "of several has marks of its own");
+		w->wrong = true;
+		ok = false;
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
 static bool find_marks(struct work *w)
 {
 	int64_t number = 0;
 
 	w->from_event = 0;
 	w->to_event = INT64_MAX;
-	return find_mark(w, "--from", w->filter->from, &number,
+	return is_one_stream(w) &&
+	       find_mark(w, "--from", w->filter->from, &number,
 			 &w->from_event) &&
 	       find_mark(w, "--to", w->filter->to, &number, &w->to_event);
 }
@@ -436,4 +461,52 @@ enum filter_result filter_apply(sqlite3 *db, int64_t profile,
 	if (ok)
 		return FILTER_OK;
 	return w.wrong ? FILTER_WRONG : FILTER_FAILED;
+}
+
+/* ---- garbage */
+
+/* Less than this many bytes, or than one part in that many, is no matter. */
+#define GARBAGE_MIN  4096
+#define GARBAGE_PART 10
+
+/*
+ * What is alive, and what of it a line has made since the last full collection
+ * began: what the collector makes for itself is no garbage.
+ */
+static const char not_collected[] =
+	"SELECT live_bytes, (SELECT coalesce(sum(size), 0) "
+	"FROM live_block AS b WHERE b.profile_id = ?1 AND born_event > "
+	"coalesce((SELECT max(began_event) FROM collection "
+	"WHERE profile_id = ?1), 0) AND site_id NOT IN (SELECT site_id "
+	"FROM site WHERE profile_id = ?1 AND kind = 'internal')) "
+	"FROM profile WHERE profile_id = ?1";
+
+enum filter_result filter_warning(sqlite3 *db, int64_t profile,
+				  const struct filter *f, char *text)
+{
+	struct work w = {.db = db, .profile = profile, .error = text};
+	sqlite3_stmt *stmt = NULL;
+	int64_t live = 0, young = 0;
+	bool ok;
+
+	*text = '\0';
+	if (f->to == NULL)
+		return FILTER_OK;
+	ok = prepare(&w, &stmt, not_collected);
+	if (ok) {
+		sqlite3_bind_int64(stmt, 1, profile);
+		ok = sqlite3_step(stmt) == SQLITE_ROW || fail(&w);
+	}
+	if (ok) {
+		live = sqlite3_column_int64(stmt, 0);
+		young = sqlite3_column_int64(stmt, 1);
+	}
+	sqlite3_finalize(stmt);
+	if (ok && young > GARBAGE_MIN && young > live / GARBAGE_PART)
+		snprintf(text, FILTER_ERROR_SIZE,
+			 "no full collection was seen right before '%.100s', "
+			 "as mark() with gc = true makes one: of %lldB that "
+			 "are alive there, %lldB may be garbage",
+			 f->to, (long long)live, (long long)young);
+	return ok ? FILTER_OK : FILTER_FAILED;
 }

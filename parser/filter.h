@@ -55,4 +55,13 @@ enum filter_result filter_check(const struct filter *f, char *error);
 enum filter_result filter_apply(sqlite3 *db, int64_t profile,
 				const struct filter *f, char *error);
 
+/*
+ * After filter_apply() with a mark to end at: is what is alive there known to
+ * be no garbage, since a full collection came last? If up to a tenth of it, or
+ * 4 KiB, was born since, it is. Else one line of FILTER_ERROR_SIZE bytes says
+ * so in text, which is empty otherwise.
+ */
+enum filter_result filter_warning(sqlite3 *db, int64_t profile,
+				  const struct filter *f, char *text);
+
 #endif

@@ -272,11 +272,13 @@ static bool add_verdict(void *arg, sqlite3_stmt *row)
 
 	if (name == NULL || verdict == NULL)
 		return false;
-	if (strcmp(verdict, "growing") != 0)
+	if (strcmp(verdict, "growing") != 0 && strcmp(verdict, "unknown") != 0)
 		return true;
 	found = bsearch(&wanted, sites->list, sites->count,
 			sizeof(*sites->list), compare_pointers);
-	if (found != NULL) {
+	if (found != NULL && *verdict == 'u') {
+		(*found)->unknown = true;
+	} else if (found != NULL) {
 		(*found)->growing = true;
 		(*found)->slope = sqlite3_column_double(row, 3);
 		(*found)->low = sqlite3_column_double(row, 4);
@@ -285,9 +287,17 @@ static bool add_verdict(void *arg, sqlite3_stmt *row)
 	return true;
 }
 
-static bool look_summary(void *arg, sqlite3_stmt *row)
+/* What a profile is made of. */
+struct made {
+	bool summary, several;
+};
+
+static bool look_made(void *arg, sqlite3_stmt *row)
 {
-	*(bool *)arg = sqlite3_column_int(row, 0) != 0;
+	struct made *const made = arg;
+
+	made->summary = sqlite3_column_int(row, 0) != 0;
+	made->several = sqlite3_column_int64(row, 1) != 0;
 	return true;
 }
 
@@ -296,13 +306,15 @@ static enum gate_result find_growing(struct gate *g, sqlite3 *db,
 				     int64_t profile, size_t first)
 {
 	struct by_name sites = {.count = g->count - first};
-	bool summary = false;
+	struct made made = {0};
 	enum gate_result result =
 		rows(g, db, profile,
-		     "SELECT summary FROM profile WHERE profile_id = ?1",
-		     look_summary, &summary);
+		     "SELECT summary, earlier_stream_events FROM profile "
+		     "WHERE profile_id = ?1",
+		     look_made, &made);
 
-	if (result == GATE_OK && summary) {
+	g->several = g->several || made.several;
+	if (result == GATE_OK && made.summary) {
 		snprintf(g->error, sizeof(g->error),
 			 "profile %" PRId64 " has no rows of single blocks, "
 			 "which --fail-on=growing needs: ingest without "
@@ -441,6 +453,7 @@ static void join(struct gate_site *to, struct gate_site *from)
 		to->low = from->low;
 		to->high = from->high;
 	}
+	to->unknown = to->unknown || from->unknown;
 	if (to->suppression == 0)
 		to->suppression = from->suppression;
 	clear_site(from);
@@ -510,9 +523,30 @@ static bool judge_site(const struct gate *g, struct gate_site *s)
 			at != NULL && growing ? ", and " : "", grows) >= 0;
 }
 
+/* What --fail-on=growing says nothing of. */
+static void tell_unknown(struct gate *g)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		count += g->sites[i].unknown && !g->sites[i].growing &&
+			 g->sites[i].blocks != 0;
+	if (g->several)
+		snprintf(g->unjudged, sizeof(g->unjudged),
+			 "a profile of several streams: whether its lines grow "
+			 "is not known");
+	else if (count != 0)
+		snprintf(g->unjudged, sizeof(g->unjudged),
+			 "%zu %s may grow, or hold garbage that was not "
+			 "collected: see -q verdicts",
+			 count, count == 1 ? "line" : "lines");
+}
+
 enum gate_result gate_judge(struct gate *g)
 {
 	merge(g);
+	if (g->limits->growing)
+		tell_unknown(g);
 	for (size_t i = 0; i < g->count; i++) {
 		struct gate_site *const s = &g->sites[i];
 

@@ -57,6 +57,7 @@ struct gate_site {
 	/* With limits->growing: what its growth is known to be. */
 	bool growing;
 	double slope, low, high; /* bytes for each 1,000 events */
+	bool unknown;		 /* it may grow, or be garbage */
 	/* After gate_judge(): what it exceeds, a sentence, or NULL. */
 	char *reason;
 };
@@ -83,6 +84,7 @@ struct gate {
 	struct gate_blame *blames;
 	size_t blame_count, blame_cap;
 	char *total_reason; /* what is wrong with the sum of all, or NULL */
+	bool several; /* with limits->growing: a profile of several streams */
 	char unjudged[GATE_ERROR_SIZE]; /* why lines were not judged, or "" */
 	/* After gate_judge(). */
 	uint64_t blocks, bytes;		      /* of all sites, not suppressed */

@@ -156,11 +156,13 @@ static void junit_total(FILE *out, const struct gate *g,
 	fputs("\"/>\n    </testcase>\n", out);
 }
 
-static void junit_unjudged(FILE *out, const struct gate_run *run)
+static void junit_unjudged(FILE *out, const struct gate *g,
+			   const struct gate_run *run)
 {
 	if (run->unjudged == NULL)
 		return;
-	begin_test(out, "memparse", "changed lines");
+	begin_test(out, "memparse",
+		   g->limits->growing ? "growing lines" : "changed lines");
 	fputs(">\n      <skipped message=\"", out);
 	xml(out, run->unjudged);
 	fputs("\"/>\n    </testcase>\n", out);
@@ -203,7 +205,7 @@ void gate_print_junit(FILE *out, const struct gate *g,
 			"is not complete\"/>\n    </testcase>\n",
 	      out);
 	junit_total(out, g, run);
-	junit_unjudged(out, run);
+	junit_unjudged(out, g, run);
 	for (size_t i = 0; i < g->count; i++)
 		junit_site(out, g, &g->sites[i]);
 	fputs("  </testsuite>\n</testsuites>\n", out);

@@ -18,7 +18,12 @@ enum memparse_status job_filter(const struct options *options, sqlite3 *db,
 		return MEMPARSE_DONE;
 	result = filter_apply(db, profile, &options->filter, error);
 	if (result == FILTER_OK)
+		result = filter_warning(db, profile, &options->filter, error);
+	if (result == FILTER_OK) {
+		if (*error != '\0')
+			message(name, "%s", error);
 		return MEMPARSE_DONE;
+	}
 	message(name, "%s", error);
 	return result == FILTER_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }

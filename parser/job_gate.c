@@ -128,7 +128,7 @@ static void say_suppressed(const struct options *options)
 static enum memparse_status judge(const struct options *options, bool complete)
 {
 	struct gate *const g = options->gate;
-	const struct gate_run run = {
+	struct gate_run run = {
 		.subject = options->operand_count == 1 ? options->operands[0]
 						       : "several files",
 		.version = MEMPARSE_VERSION_STRING,
@@ -136,17 +136,20 @@ static enum memparse_status judge(const struct options *options, bool complete)
 		.total = options->limits.has_bytes ||
 			 options->limits.has_growth ||
 			 options->limits.fail_changed,
-		.unjudged = *g->unjudged != '\0' ? g->unjudged : NULL,
 	};
 
 	if (gate_judge(g) != GATE_OK) {
 		message(NULL, "%s", g->error);
 		return MEMPARSE_SYSTEM;
 	}
+	run.unjudged = *g->unjudged != '\0' ? g->unjudged : NULL;
 	gate_print(stdout, g, options->document, &run);
 	/* The report first, if both go to one terminal. */
 	fflush(stdout);
 	say_suppressed(options);
+	/* A baseline has said its own. */
+	if (run.unjudged != NULL && options->limits.growing)
+		message(subject(options), "%s", run.unjudged);
 	if (g->total_exceeded)
 		say_total(options);
 	else if (g->total_reason != NULL)

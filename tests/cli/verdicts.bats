@@ -163,9 +163,11 @@ of_rounds() {
   works program -q verdicts -f csv
   grep '^@p.lua:10,' <<< "$output" | cut -d, -f4-6 > got
   awk '
-    /^(alloc|free)/ { n++ }
-    /^alloc lua 0x1000:10 / { held[n] = 8 }
+    /^(alloc|free)/ { e++ }
+    /^alloc/ { n = e }
+    /^alloc lua 0x1000:10 / { held[e] = 8 }
     END {
+      e = 0
       for (k = 1; k <= 64; k++) {
         while (e < int((k * n + 63) / 64)) y += held[++e]
         xs[k] = e / 1000; ys[k] = y; mx += xs[k] / 64; my += y / 64
@@ -207,4 +209,126 @@ of_rounds() {
   fails 2 "--fail-on=growing needs*" program -o new --summary --fail-on=growing
   fails 2 "--fail-on wants growing, *" program --fail-on=shrunk
   only db known program summary text
+}
+
+# ring CYCLES: 20,000 rounds, each a block into a ring of 200 (line 10), a block
+# of garbage (20), and in every tenth a leak (30). The collector runs so many
+# times, and at the end unless that is 0. Line 40 has a large table, made anew
+# in the middle, beside a ring of ten.
+ring() {
+  awk -v cycles="$1" '
+    function alloc(line, size) {
+      printf "alloc lua 0x1000:%d 0x%x %d\n", line, ++address * 16, size
+      sizes[address] = size
+      return address
+    }
+    function free(a, by) { printf "free %s 0x%x %d\n", by, a * 16, sizes[a] }
+    BEGIN {
+      print "ljs 3\nlua 0x1000 \"@p.lua\" 1\nljm 3"
+      for (i = 1; i <= 20000; i++) {
+        if (i > 200) dead[++many] = ring[i % 200]
+        ring[i % 200] = alloc(10, 40)
+        dead[++many] = alloc(20, 40)
+        if (i % 10 == 0) alloc(30, 32)
+        if (i > 10) dead[++many] = few[i % 10]
+        few[i % 10] = alloc(40, 32)
+        if (i == 5000) table = alloc(40, 16384)
+        if (i == 12000) { free(table, "lua 0x1000:40"); alloc(40, 65536) }
+        if (cycles && (i % int(20000 / cycles) == 0 || i == 20000))
+          while (many) free(dead[many--], "int")
+      }
+      print "end"
+    }' > text
+  "$ENCODE" text > ring
+}
+
+@test "a ring, garbage and a single jump do not grow at even moments" {
+  for cycles in 1 2 3 4 5 7 10 40 200; do
+    ring $cycles
+    works ring -q verdicts -f csv
+    for line in 10 20 40; do
+      [[ "$(verdict $line)" =~ ^(plateau|one-off|unclear|)$ ]] ||
+        wrong "$cycles cycles" "$output"
+    done
+    # (Where a third of the events is one round of frees, nothing grows in it.)
+    [[ "$cycles" =~ ^[234]$ ]] || [ "$(verdict 30)" = growing ] ||
+      wrong "$cycles cycles" "$output"
+  done
+}
+
+@test "what nothing collected may be garbage: it is told, and is no limit" {
+  ring 0
+  run -0 --separate-stderr memparse ring -q verdicts -f csv
+  for line in 10 20 30; do
+    [ "$(verdict $line)" = unknown ] || wrong "$output"
+  done
+  run -0 --separate-stderr memparse ring --fail-on=growing -o ring.db
+  [[ "$stderr" == "memparse: ring: warning: "*"
+memparse: ring: 4 lines may grow, or hold garbage that was not collected: see -q verdicts" ]] ||
+    wrong "$stderr"
+  run -0 --separate-stderr memparse ring.db --fail-on=growing -f junit
+  grep -q 'name="growing lines"' <<< "$output"
+  grep -q '<skipped message="4 lines may grow, or hold garbage' <<< "$output"
+  # Those that are suppressed are not of them.
+  printf 'leak:p.lua\n' > known
+  run -0 --separate-stderr memparse ring.db --fail-on=growing --suppressions=known
+  [[ "$stderr" != *"may grow"* ]] || wrong "$stderr"
+}
+
+@test "lines of several streams in one profile are not judged" {
+  program 1
+  sed 's/^ljs 3/&\nlua 0xffff0001 "@unused.lua" 1/' text | "$ENCODE" > second
+  program 2
+  memparse program second -o joined --one-profile
+  for what in "program second" joined; do
+    works $what -q verdicts -f csv
+    ! grep -v '^site,\|,unknown,.*,several streams' <<< "$output" ||
+      wrong "$output"
+    [ "${#lines[@]}" -ge 5 ]
+    run -0 --separate-stderr memparse $what --fail-on=growing -q leaks
+    [[ "${stderr_lines[-1]}" == *"a profile of several streams: whether its lines grow is not known" ]] ||
+      wrong "$stderr"
+  done
+  # Each by itself where they are no profile, or one each.
+  run -1 --separate-stderr memparse program second --fail-on=growing
+  run -1 --separate-stderr memparse program second -o apart --fail-on=growing
+}
+
+@test "--from and --to of several streams are refused" {
+  "$ENCODE" "$SOURCE/tests/cli/streams/stacks.ljm" > stacks
+  sed 's/^start 17[0-9]*/start 1700000000000001/' "$SOURCE/tests/cli/streams/stacks.ljm" |
+    "$ENCODE" > again
+  memparse stacks again -o joined --one-profile
+  message="--from and --to want a profile of one stream: each of several has marks of its own"
+  fails 2 "joined: $message" joined --to=served -q leaks
+  fails 2 "joined: $message" joined --from=loaded
+  fails 2 "again: $message" stacks again --from=loaded -q leaks
+  works stacks again --from=loaded --leak-only
+  works joined --focus=. --leak-only
+}
+
+@test "--to says whether garbage was collected there" {
+  # marked COLLECTIONS MORE: these, then so much more, then the mark.
+  marked() {
+    of_rounds '
+      alloc(1, 200); alloc(3, 1000)
+      if (i == 40) {
+        '"$1"'
+        '"$2"'
+        print "mark 2"
+      }
+      if (i == 1) print "string \"here\""
+      if (i == 64) print "collection 3 0"'
+    [[ "$(memparse program --dump)" == *here* ]] || wrong "no mark"
+  }
+  marked '' ''
+  run -0 --separate-stderr memparse program --to=here --leak-only
+  [ "$stderr" = "memparse: program: no full collection was seen right before 'here', as mark() with gc = true makes one: of 48000B that are alive there, 8000B may be garbage" ] ||
+    wrong "$stderr"
+  marked 'print "collection 2 0"' ''
+  works program --to=here --leak-only
+  marked 'print "collection 2 2"' ''
+  works program --to=here --leak-only
+  marked 'print "collection 0 0"' 'alloc(1, 5000)'
+  works program --to=here --leak-only
 }
