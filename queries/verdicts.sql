@@ -18,7 +18,8 @@
 --          second did; and that is proven, or at collections every eighth, on
 --          average, holds more than the one before, too
 -- one-off  there in the first quarter of the recording, no more since
--- plateau  neither: it comes and goes, or grows less and less, or no more
+-- plateau  neither: it comes and goes, or grows less and less, or no more; so
+--          is all that the VM makes for itself, such as traces
 -- unknown  it may grow, or be garbage that nothing collected; so are all lines
 --          of a profile of several streams, whose events are of several heaps
 -- unclear  there at less than 8 of the moments
@@ -340,7 +341,8 @@ SELECT
     WHEN b.slope IS NULL THEN 'unclear'
     WHEN b.slope - b.error <= 0 OR quarter_1 >= quarter_2
       OR quarter_2 >= quarter_3 OR quarter_3 >= quarter_4
-      OR 3 * (quarter_4 - quarter_3) < quarter_2 - quarter_1 THEN 'plateau'
+      OR 3 * (quarter_4 - quarter_3) < quarter_2 - quarter_1
+      OR s.kind = 'internal' THEN 'plateau'
     WHEN proven OR rising AND basis.basis = 'collections' THEN 'growing'
     WHEN lasting AND basis.basis <> 'collections' THEN 'unknown'
     ELSE 'plateau'

@@ -118,6 +118,14 @@ of_rounds() {
   [ "$(verdict 80)" = growing ] || wrong "$output"
 }
 
+@test "what the VM makes for itself does not grow" {
+  of_rounds 'for (k = 1; k <= 9; k++) alloc(3, 8); alloc(1, 8)
+    print "collection " (i == 64 ? 3 : 0) " 0"'
+  works program -q verdicts -f csv
+  [ "$(verdict 10)" = growing ] && [[ "$output" == *"INTERNAL,plateau,"* ]] ||
+    wrong "$output"
+}
+
 @test "collections that are not all over the recording are no moments" {
   of_rounds '
     for (k = 1; k <= 10; k++) if (i < 20 || k > 1) alloc(i < 20 ? 1 : 2, 8)
