@@ -5,7 +5,9 @@
 -- of blocks that were there when it began. Else at 64 even moments up to the
 -- last block's birth. A straight line through them, since the first that is
 -- not 0, has the slope, with 95 % confidence (Student's t, as if deviations
--- were independent).
+-- were independent). Blocks that a line ended are left out, such as the parts
+-- of tables that are made anew to grow: of those that ended, it is about what
+-- the collector freed.
 --
 -- At even moments some of these bytes may be garbage. What is alive at the end
 -- and was born before a full collection is none, and has never been. So growth
@@ -153,10 +155,6 @@ life AS (
   SELECT
     a.site_id,
     a.size,
-    CASE
-      WHEN a.died_event IS NULL OR died_site_id IN collector THEN a.size
-      ELSE 0
-    END AS collectable,
     CASE WHEN a.died_event IS NULL THEN a.size ELSE 0 END AS alive,
     CASE
       WHEN a.died_event IS NULL AND a.born_event <= proven_event THEN a.size
@@ -189,6 +187,7 @@ life AS (
   CROSS JOIN proof
   JOIN allocation AS a ON a.profile_id = b.profile_id
   WHERE a.born_event IS NOT NULL
+    AND (a.died_event IS NULL OR a.died_site_id IN collector)
 ),
 -- Alive at the moments from born_k up to the one before died_k.
 placed AS MATERIALIZED (
@@ -197,7 +196,6 @@ placed AS MATERIALIZED (
     (born - 1) * n / total + 1 AS born_k,
     coalesce((died - 1) * n / total + 1, n + 1) AS died_k,
     sum(size) AS bytes,
-    sum(collectable) AS collectable,
     sum(alive) AS alive,
     sum(kept) AS kept,
     max(kept) AS largest
@@ -206,11 +204,11 @@ placed AS MATERIALIZED (
   GROUP BY 1, 2, 3
 ),
 change AS (
-  SELECT site_id, born_k AS k, bytes, collectable, alive, kept
+  SELECT site_id, born_k AS k, bytes, bytes AS rest, alive, kept
   FROM placed
   WHERE born_k < died_k
   UNION ALL
-  SELECT site_id, died_k, -bytes, -collectable, 0, 0
+  SELECT site_id, died_k, -bytes, -bytes, 0, 0
   FROM placed
   WHERE born_k < died_k
   UNION ALL
@@ -226,14 +224,14 @@ change AS (
   CROSS JOIN moment
 ),
 -- The bytes of a site at each moment, from its first that is not 0 on; those
--- of them that no line ended, that are alive at the end, that are no garbage.
+-- of them without the largest block, alive at the end, that are no garbage.
 held AS (
   SELECT
     site_id,
     k,
     event / 1000.0 AS x,
     bytes AS y,
-    collectable,
+    rest,
     alive,
     kept,
     min(CASE WHEN bytes > 0 THEN k END) OVER (PARTITION BY site_id) AS first_k,
@@ -244,7 +242,7 @@ held AS (
       site_id,
       k,
       sum(sum(bytes)) OVER since AS bytes,
-      sum(sum(collectable)) OVER since AS collectable,
+      sum(sum(rest)) OVER since AS rest,
       sum(sum(alive)) OVER since AS alive,
       sum(sum(kept)) OVER since AS kept
     FROM change
@@ -259,7 +257,7 @@ centred AS (
     site_id,
     k,
     y,
-    collectable,
+    rest,
     alive,
     kept,
     quarter_k,
@@ -304,7 +302,7 @@ compared AS (
       max(kept) AS kept,
       lag(avg(y)) OVER before AS mean_before,
       lag(max(alive), 1, 0) OVER before AS alive_before,
-      lag(min(collectable), 1, 0) OVER before AS floor_before
+      lag(min(rest), 1, 0) OVER before AS floor_before
     FROM centred
     GROUP BY site_id, eighth
     WINDOW before AS (PARTITION BY site_id ORDER BY eighth)
