@@ -84,11 +84,33 @@ grouped AS (
   FROM block
   WHERE collections >= coalesce(:collections, 0)
   GROUP BY phase_number, collections, callsite_id
+),
+-- Callsites that differ in a trace of compiled code print alike. A stack is
+-- long to tell: once for each.
+told AS MATERIALIZED (
+  SELECT
+    g.phase_number, g.collections, s.name AS site, g.blocks, g.bytes,
+    g.first_event, c.stack
+  FROM grouped AS g
+  JOIN callsite AS c ON c.callsite_id = g.callsite_id
+  JOIN site AS s ON s.site_id = c.site_id
+),
+merged AS (
+  SELECT
+    phase_number,
+    collections,
+    site,
+    sum(blocks) AS blocks,
+    sum(bytes) AS bytes,
+    min(first_event) AS first_event,
+    stack
+  FROM told
+  GROUP BY phase_number, collections, site, stack
 )
 SELECT
   m.label AS phase,
   g.collections,
-  s.name AS site,
+  g.site,
   g.blocks,
   g.bytes,
   g.first_event,
@@ -99,12 +121,10 @@ SELECT
     ORDER BY event DESC
     LIMIT 1
   ), 3) AS age_s,
-  c.stack
+  g.stack
 FROM wanted AS w
-JOIN grouped AS g
-JOIN callsite AS c ON c.callsite_id = g.callsite_id
-JOIN site AS s ON s.site_id = c.site_id
+JOIN merged AS g
 LEFT JOIN mark AS m
   ON m.profile_id = w.profile_id AND m.number = g.phase_number
 ORDER BY g.phase_number, g.collections DESC, g.bytes DESC, g.blocks DESC,
-  site, g.callsite_id;
+  g.site, g.stack;

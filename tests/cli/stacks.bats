@@ -98,6 +98,22 @@ column() {
     WHERE a.site_id <> callsite.site_id" 0
 }
 
+@test "a path that was interpreted and compiled is one row" {
+  setup_stacks
+  sql db "SELECT count(*) > count(DISTINCT stack) FROM callsite
+    WHERE self_live_blocks > 0" 1
+  for query in leaks_by_stack peak temporary; do
+    works db -q $query -f csv
+    [ -z "$(sed 's/.*,//' <<< "$output" | sort | uniq -d)" ] ||
+      wrong "$query" "$output"
+  done
+  works db -q alive_since -f csv
+  [ -z "$(cut -d, -f1-3,8 <<< "$output" | sort | uniq -d)" ] ||
+    wrong "$output"
+  [ "$(csv peak | column 3)" = "$(sqlite3 db "SELECT peak_bytes FROM profile")" ]
+  [ "$(csv alive_since | column 5)" = "$(csv leaks | column 3)" ]
+}
+
 # ---- filters
 
 # every OPTIONS...: all reports on stacks with these options, but for figures
