@@ -239,8 +239,11 @@ static bool no_such_mark(struct work *w, const char *option, const char *label)
 	const char *labels = NULL;
 
 	if (!prepare(w, &stmt,
-		     "SELECT group_concat('''' || label || '''', ', ') FROM "
-		     "(SELECT label FROM main.mark WHERE profile_id = ? "
+		     "SELECT group_concat('''' || label || '''', ', ') || "
+		     "CASE WHEN more > 0 THEN ' and ' || more || ' more' "
+		     "ELSE '' END FROM "
+		     "(SELECT label, count(*) OVER () - 8 AS more "
+		     "FROM main.mark WHERE profile_id = ? "
 		     "GROUP BY label ORDER BY min(number) LIMIT 8)"))
 		return false;
 	sqlite3_bind_int64(stmt, 1, w->profile);

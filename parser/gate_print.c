@@ -48,12 +48,14 @@ const char *gate_path(const struct gate_site *s)
 
 void gate_sentence(char out[GATE_SENTENCE_SIZE], const struct gate_site *s)
 {
+	const uint64_t blocks = s->blocks + s->hidden_blocks;
+
 	snprintf(out, GATE_SENTENCE_SIZE,
 		 "%" PRIu64
-		 " blocks of this line are alive at the end, %" PRIu64
+		 " block%s of this line %s alive at the end, %" PRIu64
 		 "B (%" PRIu64 " begun, %" PRIu64 " ended)%s%s",
-		 s->blocks + s->hidden_blocks, s->bytes + s->hidden_bytes,
-		 s->born_blocks, s->ended_blocks,
+		 blocks, blocks == 1 ? "" : "s", blocks == 1 ? "is" : "are",
+		 s->bytes + s->hidden_bytes, s->born_blocks, s->ended_blocks,
 		 s->reason != NULL ? ": it " : "",
 		 s->reason != NULL ? s->reason : "");
 }

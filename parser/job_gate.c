@@ -113,8 +113,8 @@ static void say_suppressed(const struct options *options)
 	bytes_text(options, bytes, g->hidden_bytes);
 	if (g->hidden_blocks != 0)
 		message(subject(options),
-			"suppressed: %s in %" PRIu64 " blocks", bytes,
-			g->hidden_blocks);
+			"suppressed: %s in %" PRIu64 " block%s", bytes,
+			g->hidden_blocks, g->hidden_blocks == 1 ? "" : "s");
 	for (unsigned i = 0; i < g->suppressions.count; i++) {
 		const struct suppression *const s = &g->suppressions.list[i];
 

@@ -335,14 +335,14 @@ static void wrong_option(int option, const char *word)
 	else if (option == ':')
 		message(NULL, "option requires an argument -- '%c'", optopt);
 	else if (optopt == 0 && matches > 1)
-		message(NULL, "option '%s' is ambiguous", word);
+		message(NULL, "option '%s' is ambiguous: see --help", word);
 	else if (optopt == 0)
-		message(NULL, "unrecognized option '%s'", word);
+		message(NULL, "unrecognized option '%s': see --help", word);
 	else if (optopt == 'h' || optopt >= OPTION_LEAK_ONLY)
 		message(NULL, "option '%.*s' doesn't allow an argument",
 			(int)size, word);
 	else
-		message(NULL, "invalid option -- '%c'", optopt);
+		message(NULL, "invalid option -- '%c': see --help", optopt);
 }
 
 static bool read_option(struct options *o, int option, char *value)

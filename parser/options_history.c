@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "baseline.h"
+#include "change.h"
 #include "message.h"
 
 static bool wrong(const char *what)
@@ -80,11 +81,11 @@ bool options_read_baseline(struct options *o, char *value)
 	if (*number != '\0' && strspn(number, "0123456789") == strlen(number))
 		builds = strtoul(number, &end, 10);
 	if ((!label && end == NULL) || (!label && comma != NULL) ||
-	    builds == 0 || builds > BASELINE_BUILDS_MAX) {
+	    builds < CHANGE_BUILDS || builds > BASELINE_BUILDS_MAX) {
 		message(NULL,
-			"--baseline wants how many builds, up to %d, a label, "
+			"--baseline wants how many builds, %d to %d, a label, "
 			"or KEY=VALUE,N, not '%s'",
-			BASELINE_BUILDS_MAX, value);
+			CHANGE_BUILDS, BASELINE_BUILDS_MAX, value);
 		return false;
 	}
 	if (label && end != NULL && comma != NULL)

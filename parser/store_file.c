@@ -60,16 +60,18 @@ static enum attempt try_partial(struct store *s)
 {
 	const int flags =
 		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	bool there = false;
 	struct stat st;
 	int error;
 
 	s->lock = open(s->partial, flags | O_EXCL, 0666);
 	if (s->lock >= 0)
 		s->made = true;
-	else if (errno == EEXIST)
+	else if ((there = errno == EEXIST))
 		s->lock = open(s->partial, flags, 0666);
 	if (s->lock < 0) {
-		store_fail_system(s, s->partial, errno);
+		/* If there was no such file, it is about the folder. */
+		store_fail_system(s, there ? s->partial : NULL, errno);
 		return FAILED;
 	}
 	if (fstat(s->lock, &st) == 0 && !S_ISREG(st.st_mode)) {

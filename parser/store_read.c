@@ -172,8 +172,7 @@ enum store_result store_read_choose(struct store_reader *r, int64_t *id,
 		snprintf(r->error, sizeof(r->error), "it has no profiles");
 	else
 		snprintf(r->error, sizeof(r->error),
-			 "it has no profile %lld: SELECT profile_id, source "
-			 "FROM profile lists them",
+			 "it has no profile %lld: --list shows them",
 			 (long long)wanted);
 	return STORE_REFUSED;
 }

@@ -89,13 +89,13 @@ A='offset 0: not a memprof stream*'
 # ---- the command line
 
 @test "no operand" { fails 2 "no file to read*"; }
-@test "an unknown option" { fails 2 "unrecognized option '--wrong'" --wrong app; }
-@test "an unknown short option" { fails 2 "invalid option -- 'z'" --dump -zq app; }
+@test "an unknown option" { fails 2 "unrecognized option '--wrong': see --help" --wrong app; }
+@test "an unknown short option" { fails 2 "invalid option -- 'z': see --help" --dump -zq app; }
 @test "an unknown option that would steer a terminal" {
-  fails 2 "unrecognized option '--\\\\x1b\\[31m\\\\x0f'" $'--\e[31m\x0f' app
-  fails 2 "invalid option -- '\\\\x1b'" $'-\e' app
+  fails 2 "unrecognized option '--\\\\x1b\\[31m\\\\x0f': see --help" $'--\e[31m\x0f' app
+  fails 2 "invalid option -- '\\\\x1b': see --help" $'-\e' app
 }
-@test "an ambiguous option" { fails 2 "option '--h' is ambiguous" --h app; }
+@test "an ambiguous option" { fails 2 "option '--h' is ambiguous: see --help" --h app; }
 @test "an option with a value it cannot have" { fails 2 "option '--help' doesn't allow an argument" --help=1 app; }
 @test "a long option without its value" { fails 2 "option '--output' requires an argument" app --output; }
 @test "an option without its value" { fails 2 "option requires an argument -- 'o'" app -o; }

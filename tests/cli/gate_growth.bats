@@ -76,7 +76,7 @@ judged() {
   run --separate-stderr memparse db --compare=build=1..2 --fail-on=new \
     --suppressions=known
   [ "$status" -eq 0 ] || wrong "$stderr"
-  [ "$stderr" = "memparse: db: suppressed: 200B in 1 blocks
+  [ "$stderr" = "memparse: db: suppressed: 200B in 1 block
 memparse: known: line 2: nothing is suppressed by leak:nowhere" ] ||
     wrong "$stderr"
   printf 'leak:buffer\n' > known
@@ -163,7 +163,7 @@ PATTERNS
     sed 's/it \(holds .*\) in app/it \1 in build=1/')" = "$document" ] ||
     diff <(echo "$output") <(echo "$document") >&2
   printf 'leak:new.lua\n' > known
-  judged 0 "db: suppressed: 200B in 1 blocks" \
+  judged 0 "db: suppressed: 200B in 1 block" \
     -- db --compare=build=1..2 --fail-on=new -f junit --suppressions=known
   grep -q '<skipped message="suppressed: leak:new.lua"/>' <<< "$output"
   # The sum has a test of its own, and a result.

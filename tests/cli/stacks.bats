@@ -220,6 +220,17 @@ MARKS
   fails 2 "--focus is given twice" stacks --focus x --focus y
 }
 
+@test "a mark that is not there, of many" {
+  setup_stacks
+  sqlite3 db "INSERT INTO mark_data SELECT 1, 60 + value, 2 + value, 0,
+    'm' || value FROM generate_series(1, 6)"
+  fails 2 "db: --from: no mark 'x'; there are 'loaded', *, 'm6'" db --from x
+  sqlite3 db "INSERT INTO mark_data SELECT 1, 70, 9 + value, 0, 'm' || (6 + value)
+    FROM generate_series(0, 2)"
+  fails 2 "db: --from: no mark 'x'; there are 'loaded', *, 'm6' and 2 more" \
+    db --from x
+}
+
 @test "a filter leaves the database as it is" {
   setup_stacks
   cp db copy
