@@ -101,12 +101,61 @@ static enum memparse_status add_sites(const struct options *options,
 	return MEMPARSE_SYSTEM;
 }
 
+/*
+ * Lines that are known by one thing here and by another one there are never
+ * the same: all would be gone, and new. Told of what most lines of a side are
+ * known by, if no line of the other is.
+ */
+static void remark_kinds(sqlite3 *db, const char *name,
+			 const struct sides *sides)
+{
+	static const char sql[] =
+		"WITH side (side, profile_id) AS ("
+		"SELECT 0, profile_id FROM profile WHERE profile_id = "
+		"CAST(?1 AS INTEGER) AND CAST(profile_id AS TEXT) = ?1 "
+		"UNION SELECT 1, profile_id FROM profile WHERE profile_id = "
+		"CAST(?2 AS INTEGER) AND CAST(profile_id AS TEXT) = ?2 "
+		"UNION SELECT 0, profile_id FROM label "
+		"WHERE key = substr(?1, 1, instr(?1, '=') - 1) "
+		"AND value = substr(?1, instr(?1, '=') + 1) "
+		"UNION SELECT 1, profile_id FROM label "
+		"WHERE key = substr(?2, 1, instr(?2, '=') - 1) "
+		"AND value = substr(?2, instr(?2, '=') + 1)), "
+		"kinds AS (SELECT side, signature_kind AS kind, count(*) AS n "
+		"FROM side CROSS JOIN site "
+		"ON site.profile_id = side.profile_id "
+		"WHERE signature_kind IN ('text', 'name', 'relative') "
+		"GROUP BY 1, 2), "
+		"most AS (SELECT side, kind, max(n) FROM kinds GROUP BY side) "
+		"SELECT b.kind, h.kind FROM most AS b JOIN most AS h "
+		"WHERE b.side = 0 AND h.side = 1 AND "
+		"((0, h.kind) NOT IN (SELECT side, kind FROM kinds) OR "
+		"(1, b.kind) NOT IN (SELECT side, kind FROM kinds))";
+	sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_bind_text(stmt, 1, sides->base, -1, SQLITE_STATIC) ==
+		    SQLITE_OK &&
+	    sqlite3_bind_text(stmt, 2, sides->head, -1, SQLITE_STATIC) ==
+		    SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW)
+		message(name,
+			"warning: most lines are known by their signature_kind "
+			"%s before and %s after, so they are not found again: "
+			"record both with stacks or without, store both with "
+			"--source or without",
+			sqlite3_column_text(stmt, 0),
+			sqlite3_column_text(stmt, 1));
+	sqlite3_finalize(stmt);
+}
+
 static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  const char *name, const struct sides *sides,
 				  const char *before)
 {
 	enum memparse_status status;
 
+	remark_kinds(db, name, sides);
 	if (options->document == GATE_NONE)
 		status = print_rows(options, db, name, sides);
 	else

@@ -8,6 +8,23 @@
 
 #include "message.h"
 
+/* An expression that matches nothing looks like a program without memory. */
+static void remark_focus(const struct options *options, sqlite3 *db,
+			 const char *name)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (options->filter.focus == NULL)
+		return;
+	if (sqlite3_prepare_v2(db, "SELECT 1 FROM temp.filter_callsite LIMIT 1",
+			       -1, &stmt, NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_DONE)
+		message(name, "warning: --focus=%s%s leaves nothing",
+			options->filter.focus,
+			options->filter.ignore != NULL ? " with --ignore" : "");
+	sqlite3_finalize(stmt);
+}
+
 enum memparse_status job_filter(const struct options *options, sqlite3 *db,
 				const char *name, int64_t profile)
 {
@@ -22,6 +39,7 @@ enum memparse_status job_filter(const struct options *options, sqlite3 *db,
 	if (result == FILTER_OK) {
 		if (*error != '\0')
 			message(name, "%s", error);
+		remark_focus(options, db, name);
 		return MEMPARSE_DONE;
 	}
 	message(name, "%s", error);

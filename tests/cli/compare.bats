@@ -51,6 +51,26 @@ gone,@a.lua:14,-7,7,1,0,0,1,0,0,0,@a.lua | function 1 | +4'
   [ "${lines[1]:0:15}" = "new,@a.lua:14,7" ]
 }
 
+@test "lines that are known by other things are told" {
+  builds
+  sed 's/^ljm 3/ljm 131\nstart 1 1 64 "x"\nstring "@a.lua"\nstring "f"\nproto 1 10 2\nframe lua 1:11\ncallsite 0 1/; /^c /d; /^lua /d
+    /^free/d; s/^alloc lua.* 0x10/alloc @1 0x10/; /^alloc [lc]/d' > named \
+    << 'END'
+ljs 3
+ljm 3
+alloc lua 0x1000:11 0x10 100
+end
+END
+  "$ENCODE" named > stacks
+  fails 0 "stacks: warning: most lines are known by*relative before and name after*" \
+    --compare old stacks
+  memparse old -o db --label build=1 2> log
+  memparse stacks -o db --label build=2 2> log
+  fails 0 "db: warning: *name before and relative after*" db \
+    --compare=build=2..1
+  works db --compare=2..2
+}
+
 @test "a stream and itself" {
   run -0 --separate-stderr memparse --compare app app -f csv
   [ "$output" = "$COLUMNS" ]

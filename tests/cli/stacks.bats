@@ -231,6 +231,14 @@ MARKS
     db --from x
 }
 
+@test "an expression that leaves nothing is told" {
+  setup_stacks
+  fails 0 "db: warning: --focus=nothing leaves nothing" db --focus nothing
+  fails 0 "stacks: warning: --focus=walk with --ignore leaves nothing" stacks \
+    --focus walk --ignore . -q leaks
+  works db --ignore nothing
+}
+
 @test "a filter leaves the database as it is" {
   setup_stacks
   cp db copy
