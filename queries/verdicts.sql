@@ -17,8 +17,8 @@
 --
 -- growing  low is above 0, every quarter of the time, on average, holds more
 --          than the one before, the last by no less than a third of what the
---          second did; and that is proven, or at collections every eighth, on
---          average, holds more than the one before, too
+--          second did; and that is proven, or at collections every eighth
+--          holds more, always, than the one before ever did
 -- one-off  there in the first quarter of the recording, no more since
 -- plateau  neither: it comes and goes, or grows less and less, or no more; so
 --          is all that the VM makes for itself, such as traces
@@ -291,16 +291,16 @@ summed AS (
 compared AS (
   SELECT
     site_id,
-    min(mean > mean_before) AS rising,
+    min(low > high_before) AS rising,
     min(alive > alive_before) AS lasting,
     min(kept > floor_before) AS proven
   FROM (
     SELECT
       site_id,
-      avg(y) AS mean,
+      min(y) AS low,
       max(alive) AS alive,
       max(kept) AS kept,
-      lag(avg(y)) OVER before AS mean_before,
+      lag(max(y)) OVER before AS high_before,
       lag(max(alive), 1, 0) OVER before AS alive_before,
       lag(min(rest), 1, 0) OVER before AS floor_before
     FROM centred
