@@ -145,6 +145,25 @@ static enum memparse_status print_rows(const struct options *options,
 	return status;
 }
 
+/* A comparison of a single profile would call all of it new. */
+static void remark_single(const struct options *options, sqlite3 *db,
+			  const char *name)
+{
+	const char *const query = options->query;
+	sqlite3_stmt *stmt = NULL;
+
+	if (query == NULL || options->param_count != 0 ||
+	    (strcmp(query, "compare") && strcmp(query, "compare_stacks")))
+		return;
+	if (sqlite3_prepare_v2(db, "SELECT count(*) FROM profile", -1, &stmt,
+			       NULL) == SQLITE_OK &&
+	    sqlite3_step(stmt) == SQLITE_ROW &&
+	    sqlite3_column_int64(stmt, 0) == 1)
+		message(name, "warning: there is nothing to compare it with: "
+			      "see --compare");
+	sqlite3_finalize(stmt);
+}
+
 /* Prints or exports what the filters leave. */
 static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  const char *name, const char *sql,
@@ -156,6 +175,7 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 		status = job_gate_add(options, db, name, profile);
 	if (status != MEMPARSE_DONE)
 		return status;
+	remark_single(options, db, name);
 	return sql != NULL ? print_rows(options, db, sql, profile)
 			   : job_export(options, db, name, profile);
 }

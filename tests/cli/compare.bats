@@ -71,6 +71,19 @@ END
   works db --compare=2..2
 }
 
+@test "a query that compares, and a single profile" {
+  builds
+  for query in compare compare_stacks; do
+    fails 0 "old: warning: there is nothing to compare it with: see --compare" \
+      old -q $query
+    rm -f db
+    memparse old -o db
+    fails 0 "db: warning: there is nothing *" db -q $query
+    memparse new -o db 2> log
+    works db -q $query
+  done
+}
+
 @test "a stream and itself" {
   run -0 --separate-stderr memparse --compare app app -f csv
   [ "$output" = "$COLUMNS" ]
