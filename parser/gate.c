@@ -24,6 +24,7 @@ static void clear_site(struct gate_site *s)
 {
 	free(s->name);
 	free(s->chunk);
+	free(s->signature);
 	free(s->reason);
 }
 
@@ -173,7 +174,8 @@ static bool add_site(void *arg, sqlite3_stmt *row)
 	s = &g->sites[g->count];
 	memset(s, 0, sizeof(*s));
 	if (!copy_text(row, 1, &s->name) || s->name == NULL ||
-	    !copy_text(row, 2, &s->chunk)) {
+	    !copy_text(row, 2, &s->chunk) ||
+	    !copy_text(row, 8, &s->signature)) {
 		clear_site(s);
 		return false;
 	}
@@ -342,7 +344,8 @@ enum gate_result gate_add(struct gate *g, sqlite3 *db, int64_t profile)
 	enum gate_result result =
 		rows(g, db, profile,
 		     "SELECT site_id, name, chunk, line, born_blocks, "
-		     "ended_blocks, live_blocks, live_bytes FROM site "
+		     "ended_blocks, live_blocks, live_bytes, signature "
+		     "FROM site "
 		     "WHERE profile_id = ?1 AND live_blocks > 0 "
 		     "ORDER BY site_id",
 		     add_site, &a);

@@ -47,9 +47,10 @@ void gate_limits_clear(struct gate_limits *limits);
 
 /* A site with blocks alive at the end. */
 struct gate_site {
-	char *name;   /* as printed, no terminator inside */
-	char *chunk;  /* the printed name of its Lua chunk, or NULL */
-	int64_t line; /* in the chunk, 0: none */
+	char *name;	 /* as printed, no terminator inside */
+	char *chunk;	 /* the printed name of its Lua chunk, or NULL */
+	char *signature; /* see the view site, or NULL */
+	int64_t line;	 /* in the chunk, 0: none */
 	uint64_t born_blocks, ended_blocks;
 	uint64_t blocks, bytes; /* alive, without what is suppressed */
 	uint64_t hidden_blocks, hidden_bytes; /* alive and suppressed */

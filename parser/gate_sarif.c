@@ -85,6 +85,13 @@ static void site(FILE *out, const struct gate *g, const struct gate_site *s)
 	json(out, sentence);
 	fputc('}', out);
 	location(out, s);
+	if (s->signature != NULL) {
+		fputs(",\n        \"partialFingerprints\": "
+		      "{\"ljmemprofSignature/v1\": ",
+		      out);
+		json(out, s->signature);
+		fputc('}', out);
+	}
 	/* Only what is hidden whole: a viewer would leave out the rest. */
 	if (s->blocks == 0 && s->hidden_blocks != 0) {
 		fputs(",\n        \"suppressions\": [{\"kind\": \"external\", "

@@ -181,6 +181,10 @@ PATTERNS
       '$.locations[0].physicalLocation.artifactLocation.uri')
     FROM json_each(readfile('document'), '$.runs[0].results')
     WHERE json_extract(value, '$.level') = 'error'" '[3,"new.lua"]'
+  sql :memory: "SELECT group_concat(json_extract(value,
+      '$.partialFingerprints.\"ljmemprofSignature/v1\"'))
+    FROM json_each(readfile('document'), '$.runs[0].results')
+    WHERE json_extract(value, '$.level') = 'error'" '@new.lua | function 1 | +2'
   # Without a limit it lists them; a stream that is cut is told.
   works db --compare=build=1..2 -f sarif
   run --separate-stderr memparse --compare app cut --fail-on=new -f junit
