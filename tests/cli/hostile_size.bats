@@ -76,7 +76,10 @@ long_name() {
     [[ "$output" == *"@a.lua:7 holds 32B: 1 allocs"* ]] || wrong "$output"
   done
   for not in middle '[a-z]+;' '(x|xx)*y'; do
-    works stream --leak-only --focus "$not"
+    run --separate-stderr memparse stream --leak-only --focus "$not"
+    [ "$status" = 0 ]
+    [ "$stderr" = "memparse: stream: warning: --focus=$not leaves nothing" ] ||
+      wrong "$stderr"
     [ "$output" = "HEAP SUMMARY:" ] || wrong "$output"
   done
 }
