@@ -85,6 +85,25 @@ enum memparse_status job_query_database(const struct options *options,
 					const char *path, const char *sql,
 					int64_t profile);
 
+/* Parameters of a query, each NAME=VALUE. */
+struct job_params {
+	const char *const *list;
+	int count;
+};
+
+/*
+ * Prints the rows of a query on a stored profile, 0 the newest, in the format
+ * that was chosen. What went wrong has been said, of the name.
+ */
+enum report_result job_print_rows(const struct options *options, sqlite3 *db,
+				  const char *name, const char *sql,
+				  const struct job_params *params,
+				  int64_t profile);
+
+/* USAGE if no profile bears the selector: a number, or KEY=VALUE. */
+enum memparse_status job_check_selector(sqlite3 *db, const char *name,
+					const char *selector);
+
 /* Prints the default text of a model. */
 enum memparse_status job_print_text(const struct options *options,
 				    const struct model *model);

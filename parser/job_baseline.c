@@ -22,18 +22,12 @@
 static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  const char *name)
 {
-	enum memparse_status status = MEMPARSE_DONE;
-	struct report r = {0};
-	enum report_result result = report_prepare(&r, db, baseline_sql);
+	const struct job_params none = {NULL, 0};
 
-	if (result == REPORT_OK)
-		result = report_print(&r, 0, options->format, stdout);
-	if (result != REPORT_OK) {
-		message(name, "%s", r.error);
-		status = MEMPARSE_SYSTEM;
-	}
-	report_close(&r);
-	return status;
+	return job_print_rows(options, db, name, baseline_sql, &none, 0) ==
+			       REPORT_OK
+		       ? MEMPARSE_DONE
+		       : MEMPARSE_SYSTEM;
 }
 
 /* ---- the gate */
@@ -181,19 +175,6 @@ static enum memparse_status judge(const struct options *options, sqlite3 *db,
 	return status;
 }
 
-/* Is there a profile that bears the label? */
-static enum memparse_status check_label(sqlite3 *db, const char *path,
-					const char *label)
-{
-	struct compare c = {0};
-	const enum compare_result result = compare_check(&c, db, label);
-
-	if (result == COMPARE_DONE)
-		return MEMPARSE_DONE;
-	message(path, "%s", c.error);
-	return result == COMPARE_NO_PROFILE ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
-}
-
 static enum memparse_status open_profile(const struct options *options,
 					 struct store_reader *r,
 					 const char *path)
@@ -211,7 +192,7 @@ static enum memparse_status open_profile(const struct options *options,
 	if (result != STORE_OK)
 		status = job_fail_reader(r, path, result);
 	else if (given != NULL)
-		status = label != NULL ? check_label(r->db, path, label)
+		status = label != NULL ? job_check_selector(r->db, path, label)
 				       : job_no_memory();
 	if (status == MEMPARSE_DONE)
 		status = job_worse(complete ? MEMPARSE_DONE : MEMPARSE_CONTENT,

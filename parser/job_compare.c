@@ -19,31 +19,16 @@ static void sides_clear(struct sides *sides)
 	sqlite3_free(sides->head);
 }
 
-static enum memparse_status check(struct compare *c, const char *name,
-				  sqlite3 *db, const char *selector)
+enum memparse_status job_check_selector(sqlite3 *db, const char *name,
+					const char *selector)
 {
-	switch (compare_check(c, db, selector)) {
-	case COMPARE_DONE:
+	struct compare c = {0};
+	const enum compare_result result = compare_check(&c, db, selector);
+
+	if (result == COMPARE_DONE)
 		return MEMPARSE_DONE;
-	case COMPARE_NO_PROFILE:
-		message(name, "%s", c->error);
-		return MEMPARSE_USAGE;
-	default:
-		message(name, "%s", c->error);
-		return MEMPARSE_SYSTEM;
-	}
-}
-
-/* Sets a parameter of the query, as "NAME=VALUE". */
-static enum report_result set(struct report *r, const char *name,
-			      const char *value)
-{
-	char *const param = sqlite3_mprintf("%s=%s", name, value);
-	const enum report_result result =
-		param != NULL ? report_param(r, param) : REPORT_FAILED;
-
-	sqlite3_free(param);
-	return result;
+	message(name, "%s", c.error);
+	return result == COMPARE_NO_PROFILE ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }
 
 /* Prints the rows. */
@@ -53,22 +38,19 @@ static enum memparse_status print_rows(const struct options *options,
 {
 	const char *const query =
 		options->by_stack ? "compare_stacks" : "compare";
+	char *const base = sqlite3_mprintf("base=%s", sides->base);
+	char *const head = sqlite3_mprintf("head=%s", sides->head);
+	const char *const list[] = {base, head};
+	const struct job_params params = {list, 2};
 	enum memparse_status status = MEMPARSE_DONE;
-	struct report r = {0};
-	enum report_result result;
 
-	result = report_prepare(&r, db, report_find(query));
-	if (result == REPORT_OK)
-		result = set(&r, "base", sides->base);
-	if (result == REPORT_OK)
-		result = set(&r, "head", sides->head);
-	if (result == REPORT_OK)
-		result = report_print(&r, 0, options->format, stdout);
-	if (result != REPORT_OK) {
-		message(name, "%s", r.error);
+	if (base == NULL || head == NULL)
+		status = job_no_memory();
+	else if (job_print_rows(options, db, name, report_find(query), &params,
+				0) != REPORT_OK)
 		status = MEMPARSE_SYSTEM;
-	}
-	report_close(&r);
+	sqlite3_free(base);
+	sqlite3_free(head);
 	return status;
 }
 
@@ -208,11 +190,11 @@ static enum memparse_status compare_sides(const struct options *options,
 					  const char *path,
 					  const struct sides *sides)
 {
-	struct compare c = {0};
-	enum memparse_status status = check(&c, path, r->db, sides->base);
+	enum memparse_status status =
+		job_check_selector(r->db, path, sides->base);
 
 	if (status == MEMPARSE_DONE)
-		status = check(&c, path, r->db, sides->head);
+		status = job_check_selector(r->db, path, sides->head);
 	if (status != MEMPARSE_DONE)
 		return status;
 	status = job_worse(say_remarks(r, path, sides->base),

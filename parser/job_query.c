@@ -80,29 +80,53 @@ enum memparse_status job_load_query(const char *query, char **sql)
 	return status;
 }
 
-static enum memparse_status fail_report(const char *name,
-					const struct report *r,
-					enum report_result result)
-{
-	message(name, "%s", r->error);
-	return result == REPORT_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
-}
-
-/* Sets the parameters that were given. */
-static enum report_result set_params(const struct options *options,
-				     struct report *r)
+static enum report_result set_params(struct report *r,
+				     const struct job_params *params)
 {
 	enum report_result result = REPORT_OK;
 
-	for (int i = 0; result == REPORT_OK && i < options->param_count; i++)
-		result = report_param(r, options->params[i]);
+	for (int i = 0; result == REPORT_OK && i < params->count; i++)
+		result = report_param(r, params->list[i]);
 	return result;
+}
+
+enum report_result job_print_rows(const struct options *options, sqlite3 *db,
+				  const char *name, const char *sql,
+				  const struct job_params *params,
+				  int64_t profile)
+{
+	struct report r = {0};
+	enum report_result result = report_prepare(&r, db, sql);
+
+	if (result == REPORT_OK)
+		result = set_params(&r, params);
+	if (result == REPORT_OK)
+		result = report_print(&r, profile, options->format, stdout);
+	if (result != REPORT_OK)
+		message(name, "%s", r.error);
+	report_close(&r);
+	return result;
+}
+
+/* ---- a query that was asked for */
+
+static struct job_params params_of(const struct options *options)
+{
+	return (struct job_params){options->params, options->param_count};
+}
+
+/* One that is wrong is the user's. */
+static enum memparse_status status_of(enum report_result result)
+{
+	if (result == REPORT_OK)
+		return MEMPARSE_DONE;
+	return result == REPORT_WRONG ? MEMPARSE_USAGE : MEMPARSE_SYSTEM;
 }
 
 enum memparse_status job_check_query(const struct options *options,
 				     const char *sql, bool *needs_blocks)
 {
-	enum memparse_status status = MEMPARSE_DONE;
+	const struct job_params params = params_of(options);
 	struct store *store = NULL;
 	struct report r = {0};
 	enum report_result result;
@@ -118,31 +142,13 @@ enum memparse_status job_check_query(const struct options *options,
 	}
 	result = report_prepare(&r, store_database(store), sql);
 	if (result == REPORT_OK)
-		result = set_params(options, &r);
+		result = set_params(&r, &params);
 	*needs_blocks = r.needs_blocks;
 	if (result != REPORT_OK)
-		status = fail_report(options->query, &r, result);
+		message(options->query, "%s", r.error);
 	report_close(&r);
 	store_close(store);
-	return status;
-}
-
-static enum memparse_status print_rows(const struct options *options,
-				       sqlite3 *db, const char *sql,
-				       int64_t profile)
-{
-	enum memparse_status status = MEMPARSE_DONE;
-	struct report r;
-	enum report_result result = report_prepare(&r, db, sql);
-
-	if (result == REPORT_OK)
-		result = set_params(options, &r);
-	if (result == REPORT_OK)
-		result = report_print(&r, profile, options->format, stdout);
-	if (result != REPORT_OK)
-		status = fail_report(options->query, &r, result);
-	report_close(&r);
-	return status;
+	return status_of(result);
 }
 
 /* A comparison of a single profile would call all of it new. */
@@ -170,14 +176,17 @@ static enum memparse_status print(const struct options *options, sqlite3 *db,
 				  int64_t profile)
 {
 	enum memparse_status status = job_filter(options, db, name, profile);
+	const struct job_params params = params_of(options);
 
 	if (status == MEMPARSE_DONE)
 		status = job_gate_add(options, db, name, profile);
 	if (status != MEMPARSE_DONE)
 		return status;
 	remark_single(options, db, name);
-	return sql != NULL ? print_rows(options, db, sql, profile)
-			   : job_export(options, db, name, profile);
+	if (sql == NULL)
+		return job_export(options, db, name, profile);
+	return status_of(job_print_rows(options, db, options->query, sql,
+					&params, profile));
 }
 
 /* ---- on a database */
