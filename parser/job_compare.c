@@ -4,6 +4,7 @@
 #include "job.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare.h"
 #include "message.h"
@@ -83,6 +84,52 @@ static enum memparse_status add_sites(const struct options *options,
 	return MEMPARSE_SYSTEM;
 }
 
+/* What lines may be known by: of a profile, how many are. */
+static const char *const kinds[] = {"text", "name", "relative"};
+#define KINDS	    (sizeof(kinds) / sizeof(*kinds))
+#define COUNT(KIND) "count(*) FILTER (WHERE signature_kind = '" KIND "')"
+#define SELECT_KINDS                                                           \
+	"SELECT " COUNT("text") ", " COUNT("name") ", " COUNT(                 \
+		"relative") " FROM site WHERE profile_id = ?"
+
+struct kind_counts {
+	sqlite3_stmt *stmt;
+	int64_t lines[KINDS];
+};
+
+static bool add_kinds(void *arg, int64_t profile)
+{
+	struct kind_counts *const k = arg;
+
+	sqlite3_bind_int64(k->stmt, 1, profile);
+	if (sqlite3_step(k->stmt) == SQLITE_ROW)
+		for (unsigned i = 0; i < KINDS; i++)
+			k->lines[i] += sqlite3_column_int64(k->stmt, (int)i);
+	if (sqlite3_reset(k->stmt) == SQLITE_OK)
+		return true;
+	memset(k->lines, 0, sizeof(k->lines));
+	return false;
+}
+
+/* What most lines of a side are known by; KINDS if there is none, or failing.
+ */
+static unsigned most_kind(sqlite3 *db, const char *selector,
+			  struct kind_counts *k)
+{
+	struct compare c = {0};
+	unsigned most = 0;
+	bool ok = sqlite3_prepare_v2(db, SELECT_KINDS, -1, &k->stmt, NULL) ==
+			  SQLITE_OK &&
+		  compare_profiles(&c, db, selector, add_kinds, k) ==
+			  COMPARE_DONE;
+
+	sqlite3_finalize(k->stmt);
+	for (unsigned i = 1; i < KINDS; i++)
+		if (k->lines[i] > k->lines[most])
+			most = i;
+	return ok && k->lines[most] != 0 ? most : KINDS;
+}
+
 /*
  * Lines that are known by one thing here and by another one there are never
  * the same: all would be gone, and new. Told of what most lines of a side are
@@ -91,44 +138,18 @@ static enum memparse_status add_sites(const struct options *options,
 static void remark_kinds(sqlite3 *db, const char *name,
 			 const struct sides *sides)
 {
-	static const char sql[] =
-		"WITH side (side, profile_id) AS ("
-		"SELECT 0, profile_id FROM profile WHERE profile_id = "
-		"CAST(?1 AS INTEGER) AND CAST(profile_id AS TEXT) = ?1 "
-		"UNION SELECT 1, profile_id FROM profile WHERE profile_id = "
-		"CAST(?2 AS INTEGER) AND CAST(profile_id AS TEXT) = ?2 "
-		"UNION SELECT 0, profile_id FROM label "
-		"WHERE key = substr(?1, 1, instr(?1, '=') - 1) "
-		"AND value = substr(?1, instr(?1, '=') + 1) "
-		"UNION SELECT 1, profile_id FROM label "
-		"WHERE key = substr(?2, 1, instr(?2, '=') - 1) "
-		"AND value = substr(?2, instr(?2, '=') + 1)), "
-		"kinds AS (SELECT side, signature_kind AS kind, count(*) AS n "
-		"FROM side CROSS JOIN site "
-		"ON site.profile_id = side.profile_id "
-		"WHERE signature_kind IN ('text', 'name', 'relative') "
-		"GROUP BY 1, 2), "
-		"most AS (SELECT side, kind, max(n) FROM kinds GROUP BY side) "
-		"SELECT b.kind, h.kind FROM most AS b JOIN most AS h "
-		"WHERE b.side = 0 AND h.side = 1 AND "
-		"((0, h.kind) NOT IN (SELECT side, kind FROM kinds) OR "
-		"(1, b.kind) NOT IN (SELECT side, kind FROM kinds))";
-	sqlite3_stmt *stmt = NULL;
+	struct kind_counts base = {0}, head = {0};
+	const unsigned before = most_kind(db, sides->base, &base);
+	const unsigned after = most_kind(db, sides->head, &head);
 
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
-	    sqlite3_bind_text(stmt, 1, sides->base, -1, SQLITE_STATIC) ==
-		    SQLITE_OK &&
-	    sqlite3_bind_text(stmt, 2, sides->head, -1, SQLITE_STATIC) ==
-		    SQLITE_OK &&
-	    sqlite3_step(stmt) == SQLITE_ROW)
+	if (before != KINDS && after != KINDS &&
+	    (base.lines[after] == 0 || head.lines[before] == 0))
 		message(name,
 			"warning: most lines are known by their signature_kind "
 			"%s before and %s after, so they are not found again: "
 			"record both with stacks or without, store both with "
 			"--source or without",
-			sqlite3_column_text(stmt, 0),
-			sqlite3_column_text(stmt, 1));
-	sqlite3_finalize(stmt);
+			kinds[before], kinds[after]);
 }
 
 static enum memparse_status print(const struct options *options, sqlite3 *db,
