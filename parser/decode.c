@@ -16,6 +16,7 @@
 #include "decode_compact.h"
 #include "leb128.h"
 
+#define INLINE	    static inline __attribute__((always_inline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 #define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3, 3/131)"
@@ -206,126 +207,108 @@ static enum taken take_event(struct cursor *c, const struct grammar *g,
 /*
  * The length of an integer is as good as random, and a branch on it would be
  * guessed wrong. So there is none: the last bytes of all integers are found at
- * once, and integers are joined two at a time. What is left is a branch on the
- * head.
+ * once, and integers are joined two at a time. Where an event is from, and
+ * whether it is an allocation or a free, is no better: so what is not there has
+ * no bytes. What is left is a branch on reallocations.
  */
 
-/* Looked at for one event, whose integers have no more than eight bytes. */
+/* The integers of an event, of no more than eight bytes each. */
+#define FAST_INTS 48
+
+/* Looked at for one event. */
 #define FAST_BYTES 80
 
-/* An event being read: next is where, last what leb128_find_last_bytes() found.
+static inline uint64_t all_bits_if(bool condition)
+{
+	return 0 - (uint64_t)condition;
+}
+
+/*
+ * Decodes a heap event, without a look at whether it is one; last is what
+ * leb128_find_last_bytes() found from p + 1 on. seconds has a bit for each
+ * source whose location has a second integer.
  */
-struct fast {
-	const uint8_t *start;
-	const uint8_t *next;
-	uint64_t last; /* of bytes from start + 1 on; those behind are gone */
-};
-
-static inline const uint8_t *fast_end(struct fast *f)
-{
-	const unsigned at = (unsigned)__builtin_ctzll(f->last);
-
-	f->last &= f->last - 1;
-	return f->start + at + 2;
-}
-
-static inline void fast_pair(struct fast *f, uint64_t *first, uint64_t *second)
-{
-	const uint8_t *const middle = fast_end(f), *const end = fast_end(f);
-
-	leb128_join_pair(f->next, (unsigned)(middle - f->next),
-			 (unsigned)(end - f->next), first, second);
-	f->next = end;
-}
-
-static inline void fast_single(struct fast *f, uint64_t *value)
-{
-	const uint8_t *const end = fast_end(f);
-	const unsigned size = (unsigned)(end - f->next);
-	uint64_t none;
-
-	leb128_join_pair(f->next, size, size, value, &none);
-	f->next = end;
-}
-
 static inline const uint8_t *fast_event(const uint8_t *p, uint64_t last,
-					unsigned kind, unsigned source,
-					bool trace_address,
+					unsigned seconds, bool pext,
 					struct decode_event *e)
 {
-	struct fast f = {p, p + 1, last};
-	uint64_t machine_code;
+	enum {
+		OLD = offsetof(struct decode_event, old_address),
+		NEW = offsetof(struct decode_event, new_address),
+	};
+	const uint8_t kind = *p & LJM_KIND_MASK;
+	const uint8_t source = *p++ >> LJM_SOURCE_SHIFT;
+	const unsigned first = leb128_next_end(
+		&last, 0, all_bits_if(source != LJM_SOURCE_INTERNAL));
+	const unsigned second = leb128_next_end(
+		&last, first, all_bits_if(seconds >> source & 1));
+	const unsigned address = leb128_next_end(&last, 0, UINT64_MAX);
+	const unsigned size = leb128_next_end(&last, 0, UINT64_MAX);
+	uint64_t block[2];
 
-	e->kind = (uint8_t)kind;
-	e->source = (uint8_t)source;
-	e->address = e->line = 0;
-	e->old_address = e->old_size = 0;
-	e->new_address = e->new_size = 0;
-	if (source == LJM_SOURCE_LUA)
-		fast_pair(&f, &e->address, &e->line);
-	else if (source == LJM_SOURCE_TRACE && trace_address)
-		fast_pair(&f, &e->address, &machine_code);
-	else if (source != LJM_SOURCE_INTERNAL)
-		fast_single(&f, &e->address);
-	if (kind != LJM_KIND_ALLOC)
-		fast_pair(&f, &e->old_address, &e->old_size);
-	if (kind != LJM_KIND_FREE)
-		fast_pair(&f, &e->new_address, &e->new_size);
-	return f.next;
-}
+	*e = (struct decode_event){.kind = kind, .source = source};
+	leb128_join_pair(p, first, second, pext, &e->address, &e->line);
+	/* Of a trace it was the address of its code. */
+	e->line &= all_bits_if(source == LJM_SOURCE_LUA);
+	leb128_join_pair(p + second, address - second, size - second, pext,
+			 &block[0], &block[1]);
+	memcpy((char *)e + (kind == LJM_KIND_ALLOC ? NEW : OLD), block,
+	       sizeof(block));
+	if (kind == LJM_KIND_REALLOC) {
+		const unsigned a = leb128_next_end(&last, 0, UINT64_MAX);
+		const unsigned b = leb128_next_end(&last, 0, UINT64_MAX);
 
-/* Decodes an event; NULL when it is not a heap event. */
-static inline const uint8_t *fast_head(const struct grammar *g,
-				       const uint8_t *p, uint64_t last,
-				       struct decode_event *e)
-{
-#define CASE(kind, source)                                                     \
-	case LJM_HEAD(kind, source):                                           \
-		return fast_event(p, last, kind, source, g->trace_address, e)
-#define CASES(source)                                                          \
-	CASE(LJM_KIND_ALLOC, source);                                          \
-	CASE(LJM_KIND_FREE, source);                                           \
-	CASE(LJM_KIND_REALLOC, source)
-	switch (*p) {
-		CASES(LJM_SOURCE_INTERNAL);
-		CASES(LJM_SOURCE_LUA);
-		CASES(LJM_SOURCE_C);
-		CASES(LJM_SOURCE_TRACE);
-	default:
-		return NULL;
+		leb128_join_pair(p + size, a - size, b - size, pext,
+				 &e->new_address, &e->new_size);
+		return p + b;
 	}
-#undef CASES
-#undef CASE
+	return p + size;
 }
 
 /*
  * Decodes heap events from p on while there are bytes enough before end and
  * nothing is odd. Returns where it stopped.
  */
-static const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
-				  const uint8_t *end,
+INLINE const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
+				  const uint8_t *end, bool pext,
 				  struct decode_event *events, size_t cap,
 				  size_t *count)
 {
 	/* Unused bits make a head too large. */
-	const unsigned heads = LJM_HEAD(0, g->last_source + 1);
+	const unsigned first = LJM_HEAD(0, LJM_SOURCE_INTERNAL);
+	const unsigned heads = LJM_HEAD(0, g->last_source + 1) - first;
+	const unsigned seconds = 1u << LJM_SOURCE_LUA |
+				 (unsigned)g->trace_address << LJM_SOURCE_TRACE;
 	size_t n = *count;
 
-	while (n < cap && end - p >= FAST_BYTES && *p < heads) {
-		const uint64_t last = leb128_find_last_bytes(p + 1);
-		const uint8_t *next;
+	while (n < cap && end - p >= FAST_BYTES) {
+		const uint64_t last = leb128_find_last_bytes(p + 1, FAST_INTS);
 
 		/* Up to eight bytes hold no size beyond LJM_SIZE_MAX. */
-		if (unlikely(leb128_has_long(last)))
+		if (unlikely(*p - first >= heads) ||
+		    unlikely((*p & LJM_KIND_MASK) == LJM_KIND_SYMBOL) ||
+		    unlikely(leb128_has_long(last)))
 			break;
-		next = fast_head(g, p, last, &events[n]);
-		if (unlikely(next == NULL))
-			break;
-		p = next;
-		n++;
+		p = fast_event(p, last, seconds, pext, &events[n++]);
 	}
 	*count = n;
 	return p;
+}
+
+static const uint8_t *decode_fast_pext(const struct grammar *g,
+				       const uint8_t *p, const uint8_t *end,
+				       struct decode_event *events, size_t cap,
+				       size_t *count)
+{
+	return decode_fast(g, p, end, true, events, cap, count);
+}
+
+static const uint8_t *decode_fast_plain(const struct grammar *g,
+					const uint8_t *p, const uint8_t *end,
+					struct decode_event *events, size_t cap,
+					size_t *count)
+{
+	return decode_fast(g, p, end, false, events, cap, count);
 }
 
 /* ---- prologues */
@@ -426,6 +409,22 @@ static enum taken take_item(struct cursor *c, const struct grammar *g,
 	return taken;
 }
 
+/* Takes what can be taken quickly; returns where that ends. */
+static const uint8_t *take_fast(struct decoder *d, const struct grammar *g,
+				const struct cursor *c, bool pext,
+				struct decode_event *events, size_t cap,
+				size_t *count)
+{
+	/* Many a stream has nothing but symbols for long. */
+	if (c->next == c->end || (*c->next & LJM_KIND_MASK) == LJM_KIND_SYMBOL)
+		return c->next;
+	if (g->compact)
+		return compact_decode_fast(d, c->next, c->end, pext, events,
+					   cap, count);
+	return (pext ? decode_fast_pext : decode_fast_plain)(
+		g, c->next, c->end, events, cap, count);
+}
+
 enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count)
@@ -433,6 +432,7 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 	struct cursor c = {.decoder = d};
 	const struct grammar *g =
 		find_grammar(d->symtab_version, d->events_version);
+	const bool pext = leb128_has_pext();
 	enum taken taken = TAKEN;
 
 	*count = 0;
@@ -445,11 +445,7 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 			if (g == NULL)
 				g = find_grammar(d->symtab_version,
 						 d->events_version);
-			c.next = g->compact ? compact_decode_fast(d, c.next,
-								  c.end, events,
-								  cap, count)
-					    : decode_fast(g, c.next, c.end,
-							  events, cap, count);
+			c.next = take_fast(d, g, &c, pext, events, cap, count);
 			if (*count == cap)
 				break;
 		}

@@ -11,6 +11,7 @@
 
 #include "leb128.h"
 
+#define INLINE	    static inline __attribute__((always_inline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* ---- addresses */
@@ -300,64 +301,56 @@ enum taken compact_take_item(struct cursor *c, struct decode_event *e)
 /* Readable from the start of a window on. */
 #define FAST_BYTES 80
 
-/* The end of the next integer, if it is there: all bits of if_there set. */
-static inline unsigned next_end(uint64_t *last, unsigned from,
-				uint64_t if_there)
-{
-	const unsigned end = (unsigned)__builtin_ctzll(*last) + 1;
-
-	*last &= (*last - 1) | ~if_there;
-	return (end & (unsigned)if_there) | (from & ~(unsigned)if_there);
-}
-
 /*
  * Decodes an event whose integers begin at p; last has a bit for each of
  * their last bytes. NULL when it is for the careful reader.
  */
 static inline const uint8_t *fast_event(struct decode_compact *s,
 					const uint8_t *p, uint64_t last,
-					unsigned head, struct decode_event *e)
+					unsigned head, bool pext,
+					struct decode_event *e)
 {
 	const unsigned kind = head & LJM_KIND_MASK;
 	const unsigned class = head >> LJM_COMPACT_SIZE_SHIFT;
 	const uint64_t has_callsite =
 		(uint64_t)(head >> 2 & 1) - 1; /* all bits or none */
 	const uint64_t has_size = 0 - (uint64_t)(class == 0);
-	const unsigned middle = next_end(&last, 0, has_callsite);
-	const unsigned end = next_end(&last, middle, has_size);
+	const unsigned middle = leb128_next_end(&last, 0, has_callsite);
+	const unsigned end = leb128_next_end(&last, middle, has_size);
 	uint64_t callsite, none;
 	struct parts parts;
 
-	leb128_join_pair(p, middle, end, &callsite, &parts.size);
+	leb128_join_pair(p, middle, end, pext, &callsite, &parts.size);
 	callsite |= s->callsite[kind] & ~has_callsite;
 	parts.size |= (uint64_t) class * LJM_COMPACT_SIZE_UNIT;
 	if (unlikely(callsite - 1 >= s->defined[LJM_RECORD_CALLSITE]))
 		return NULL;
 	parts.callsite = (uint32_t)callsite;
 	if (kind == LJM_KIND_REALLOC) {
-		const unsigned a = next_end(&last, 0, UINT64_MAX);
-		const unsigned b = next_end(&last, 0, UINT64_MAX);
-		const unsigned c = next_end(&last, 0, UINT64_MAX);
+		const unsigned a = leb128_next_end(&last, 0, UINT64_MAX);
+		const unsigned b = leb128_next_end(&last, 0, UINT64_MAX);
+		const unsigned c = leb128_next_end(&last, 0, UINT64_MAX);
 
-		leb128_join_pair(p + end, a - end, b - end, &parts.old_size,
-				 &parts.old_place);
-		leb128_join_pair(p + b, c - b, c - b, &parts.place, &none);
+		leb128_join_pair(p + end, a - end, b - end, pext,
+				 &parts.old_size, &parts.old_place);
+		leb128_join_pair(p + b, c - b, c - b, pext, &parts.place,
+				 &none);
 		finish_event(s, LJM_KIND_REALLOC, &parts, e);
 		return p + c;
 	} else {
-		const unsigned a = next_end(&last, 0, UINT64_MAX);
+		const unsigned a = leb128_next_end(&last, 0, UINT64_MAX);
 
-		leb128_join_pair(p + end, a - end, a - end, &parts.place,
+		leb128_join_pair(p + end, a - end, a - end, pext, &parts.place,
 				 &none);
 		finish_event(s, kind, &parts, e);
 		return p + a;
 	}
 }
 
-const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
-				   const uint8_t *end,
-				   struct decode_event *events, size_t cap,
-				   size_t *count)
+INLINE const uint8_t *decode_fast(struct decoder *d, const uint8_t *p,
+				  const uint8_t *end, bool pext,
+				  struct decode_event *events, size_t cap,
+				  size_t *count)
 {
 	struct decode_compact s = d->compact;
 	size_t n = *count;
@@ -365,7 +358,7 @@ const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
 
 	while (n < cap && end - p >= FAST_BYTES && !odd) {
 		const uint8_t *const window = p;
-		const uint64_t last = leb128_find_last_bytes(window);
+		const uint64_t last = leb128_find_last_bytes(window, WINDOW);
 
 		/* Up to eight bytes hold no size beyond LJM_SIZE_MAX. */
 		odd = leb128_has_long(last);
@@ -375,7 +368,7 @@ const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
 			if ((*p & LJM_KIND_MASK) != 0)
 				next = fast_event(&s, p + 1,
 						  last >> (p - window) >> 1, *p,
-						  &events[n]);
+						  pext, &events[n]);
 			odd = next == NULL;
 			p = odd ? p : next;
 			n += !odd;
@@ -384,4 +377,29 @@ const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
 	d->compact = s;
 	*count = n;
 	return p;
+}
+
+static const uint8_t *decode_fast_pext(struct decoder *d, const uint8_t *p,
+				       const uint8_t *end,
+				       struct decode_event *events, size_t cap,
+				       size_t *count)
+{
+	return decode_fast(d, p, end, true, events, cap, count);
+}
+
+static const uint8_t *decode_fast_plain(struct decoder *d, const uint8_t *p,
+					const uint8_t *end,
+					struct decode_event *events, size_t cap,
+					size_t *count)
+{
+	return decode_fast(d, p, end, false, events, cap, count);
+}
+
+const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
+				   const uint8_t *end, bool pext,
+				   struct decode_event *events, size_t cap,
+				   size_t *count)
+{
+	return (pext ? decode_fast_pext : decode_fast_plain)(d, p, end, events,
+							     cap, count);
 }

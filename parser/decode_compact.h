@@ -16,7 +16,7 @@ enum taken compact_take_item(struct cursor *c, struct decode_event *e);
  * nothing is odd. Returns where it stopped.
  */
 const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
-				   const uint8_t *end,
+				   const uint8_t *end, bool pext,
 				   struct decode_event *events, size_t cap,
 				   size_t *count);
 

@@ -2,8 +2,9 @@
  * leb128.h - the parts of reading LEB128 integers without a loop.
  *
  * An integer is groups of seven bits, the lowest first, a byte each; all bytes
- * but the last have their top bit set. Pure. LEB128_PORTABLE switches the
- * vector instructions off, for tests.
+ * but the last have their top bit set. Pure. LEB128_NO_PEXT switches off the
+ * instruction that not all processors have, LEB128_PORTABLE all that is of one
+ * architecture: for tests.
  */
 #ifndef MEMPARSE_LEB128_H
 #define MEMPARSE_LEB128_H
@@ -18,6 +19,10 @@
 #include <emmintrin.h>
 #endif
 
+#if defined(__x86_64__) && !defined(LEB128_PORTABLE) && !defined(LEB128_NO_PEXT)
+#define LEB128_PEXT
+#endif
+
 #define LEB128_EACH_BYTE(x) (0x0101010101010101ull * (x))
 
 /* Joins the eight groups of a word's bytes. */
@@ -29,20 +34,35 @@ static inline uint64_t leb128_join(uint64_t x)
 	return (x & 0x0fffffffull) | (x & 0x0fffffff00000000ull) >> 4;
 }
 
-/* A bit for each of 64 bytes: set when it is the last one of an integer. */
-static inline uint64_t leb128_find_last_bytes(const uint8_t *p)
+/* Is the bits' extraction there and quick? It is what join_pair() takes. */
+static inline bool leb128_has_pext(void)
+{
+#ifdef LEB128_PEXT
+	/* AMD made it of microcode before Zen 3: a hundred cycles. */
+	return __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("bdver4") &&
+	       !__builtin_cpu_is("amdfam17h");
+#else
+	return false;
+#endif
+}
+
+/*
+ * A bit for each of size bytes, a multiple of 16 up to 64: set when it is the
+ * last one of an integer. The bits behind them are set.
+ */
+static inline uint64_t leb128_find_last_bytes(const uint8_t *p, unsigned size)
 {
 	uint64_t bits = 0;
 
 #ifdef LEB128_SSE2
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < size / 16; i++) {
 		const __m128i x =
 			_mm_loadu_si128((const __m128i *)(p + 16 * i));
 
 		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(x) << 16 * i;
 	}
 #else
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < size / 8; i++) {
 		uint64_t x;
 
 		memcpy(&x, p + 8 * i, sizeof(x));
@@ -63,12 +83,25 @@ static inline bool leb128_has_long(uint64_t last)
 }
 
 /*
+ * Where the next integer ends, if all bits of if_there are set, else from.
+ * last has a bit for each last byte to come; offsets are from its first one.
+ */
+static inline unsigned leb128_next_end(uint64_t *last, unsigned from,
+				       uint64_t if_there)
+{
+	const unsigned end = (unsigned)__builtin_ctzll(*last) + 1;
+
+	*last &= (*last - 1) | ~if_there;
+	return (end & (unsigned)if_there) | (from & ~(unsigned)if_there);
+}
+
+/*
  * Reads the two integers in p[0..middle) and p[middle..end), of no more than
  * eight bytes each, the second one maybe of none. Eight bytes from p and from
- * p + middle on must be readable.
+ * p + middle on must be readable. pext: leb128_has_pext().
  */
 static inline void leb128_join_pair(const uint8_t *p, unsigned middle,
-				    unsigned end, uint64_t *first,
+				    unsigned end, bool pext, uint64_t *first,
 				    uint64_t *second)
 {
 	/* By size: the bits of an integer's bytes. */
@@ -84,6 +117,22 @@ static inline void leb128_join_pair(const uint8_t *p, unsigned middle,
 		LEB128_EACH_BYTE(0x7f),
 	};
 
+#ifdef LEB128_PEXT
+	if (pext) {
+		uint64_t x, y;
+
+		memcpy(&x, p, sizeof(x));
+		memcpy(&y, p + middle, sizeof(y));
+		__asm__("pextq %2, %1, %0"
+			: "=r"(*first)
+			: "r"(x), "rm"(keep[middle]));
+		__asm__("pextq %2, %1, %0"
+			: "=r"(*second)
+			: "r"(y), "rm"(keep[end - middle]));
+		return;
+	}
+#endif
+	(void)pext;
 #ifdef LEB128_SSE2
 	const __m128i groups = _mm_and_si128(
 		_mm_unpacklo_epi64(
