@@ -11,7 +11,7 @@
 #include "huge.h"
 
 /* A small table grows fast and stays roomy: it is in the cache anyway. */
-#define FIRST_CAP  64u
+#define FIRST_CAP  256u
 #define SMALL_CAP  65536u
 #define SMALL_LOAD 2 /* one in so many slots is used */
 

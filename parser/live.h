@@ -31,10 +31,8 @@
 /* Sizes from here on are kept beside the table. */
 #define LIVE_SIZE_BIG UINT32_MAX
 
-/* The owner's bits: a site's index and two flags. */
-#define LIVE_BIG	0x80000000u /* size is an index of bigs */
-#define LIVE_BY_REALLOC 0x40000000u /* the life began by a realloc */
-#define LIVE_SITE_MASK	0x3fffffffu
+/* The owner has 31 bits for the caller, and this one. */
+#define LIVE_BIG 0x80000000u /* size is an index of bigs */
 
 struct live_entry {
 	uint64_t address; /* 0: the slot is free */
@@ -80,9 +78,9 @@ static inline size_t live_home(uint64_t hash, size_t cap)
 	return (size_t)((hash >> 32) * (cap / LIVE_LINE) >> 32) * LIVE_LINE;
 }
 
-static inline void live_prefetch(const struct live *l, uint64_t hash)
+static inline struct live_entry *live_line(const struct live *l, uint64_t hash)
 {
-	__builtin_prefetch(l->entries + live_home(hash, l->cap), 1);
+	return l->entries + live_home(hash, l->cap);
 }
 
 /*
@@ -131,7 +129,7 @@ static inline struct live_entry *live_probe(struct live *l, uint64_t address,
 					    uint64_t hash)
 {
 	struct live_entry *const end = l->entries + l->cap;
-	struct live_entry *line = l->entries + live_home(hash, l->cap);
+	struct live_entry *line = live_line(l, hash);
 
 	for (;;) {
 		const unsigned bits = live_look(line, address);
@@ -142,25 +140,6 @@ static inline struct live_entry *live_probe(struct live *l, uint64_t address,
 		if (line == end)
 			line = l->entries;
 	}
-}
-
-/*
- * Early, and for what may be fetched early only: the block's entry if it is
- * in the line where it belongs now, else NULL.
- */
-static inline struct live_entry *live_peek(struct live *l, uint64_t address,
-					   uint64_t hash)
-{
-	struct live_entry *const line = l->entries + live_home(hash, l->cap);
-	const unsigned bits = live_look(line, address) & 0xff;
-
-	return bits != 0 ? line + live_slot(bits) : NULL;
-}
-
-/* Does one more block fit, for sure? */
-static inline bool live_has_room(const struct live *l, uint64_t size)
-{
-	return __builtin_expect(l->count < l->limit && size < LIVE_SIZE_BIG, 1);
 }
 
 /*

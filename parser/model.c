@@ -20,10 +20,11 @@
 
 /*
  * The cache of locations has at least as many places as there are sites, up
- * to a limit; places are fetched some events ahead.
+ * to a limit; places are fetched some events ahead when there are many.
  */
 #define SITE_CACHE_FIRST_LOG 12
 #define SITE_CACHE_LAST_LOG  19
+#define SITE_CACHE_NEAR_LOG  13 /* so large it is near the processor */
 #define SITE_CACHE_AHEAD     16u
 
 struct model *model_new(model_life_fn *on_life, void *arg)
@@ -91,10 +92,10 @@ static uint32_t add_internal_site(struct model *m)
 	return m->internal;
 }
 
-static inline uint32_t internal_site(struct model *m)
+static uint32_t internal_site(struct model *m)
 {
-	return unlikely(m->internal == MODEL_NO_CALLSITE) ? add_internal_site(m)
-							  : m->internal;
+	return m->internal == MODEL_NO_CALLSITE ? add_internal_site(m)
+						: m->internal;
 }
 
 /* The callsite of all those that there is no place for. */
@@ -140,22 +141,22 @@ static inline struct cached_site *cache_place(const struct model *m,
 
 /*
  * What a location means depends on the symbols: their epoch and the source
- * are a cached one's tag. When an epoch needs more than the 29 bits that are
- * there, the cache begins anew.
+ * are a cached one's tag, this is the epoch's part. When an epoch needs more
+ * than the 29 bits that are there, the cache begins anew.
  */
-static inline uint32_t tag_of(struct model *m, const struct decode_event *e)
+static uint32_t epoch_tag(struct model *m)
 {
 	const uint64_t epoch = m->symtab.epoch;
 
-	if (unlikely(epoch >> 29 != m->cache_epoch)) {
+	if (epoch >> 29 != m->cache_epoch) {
 		memset(m->cache, 0, sizeof(*m->cache) << m->cache_log);
 		m->cache_epoch = epoch >> 29;
 	}
-	return (uint32_t)epoch << 3 | e->source;
+	return (uint32_t)epoch << 3;
 }
 
-static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
-			     uint32_t tag)
+/* The callsite of a location that is not INTERNAL, as resolve() says it. */
+static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
 {
 	struct model_site key;
 	uint32_t site;
@@ -166,31 +167,47 @@ static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
 		       m->site_limit);
 	if (site == CALLSITES_FULL)
 		site = further_site(m);
-	if (site == MODEL_NO_CALLSITE)
-		return MODEL_NO_CALLSITE;
 	if (m->sites.count > 1u << m->cache_log &&
 	    m->cache_log < SITE_CACHE_LAST_LOG)
 		grow_cache(m);
+	return site;
+}
+
+static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
+			     uint32_t tag)
+{
+	uint32_t site;
+
+	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
+		site = internal_site(m);
+	else
+		site = resolve_symbol(m, e);
+	if (site == MODEL_NO_CALLSITE)
+		return MODEL_NO_CALLSITE;
+	if (site == m->internal)
+		site |= CALLSITES_INTERNAL;
 	*cache_place(m, e) =
 		(struct cached_site){e->address, e->line, tag, site};
 	return site;
 }
 
-/* The index of the event's callsite, MODEL_NO_CALLSITE without memory. */
-static inline uint32_t resolve(struct model *m, const struct decode_event *e)
+/*
+ * The index of the event's callsite, with CALLSITES_INTERNAL if it is that.
+ * MODEL_NO_CALLSITE without memory.
+ */
+static inline uint32_t resolve(struct model *m, const struct decode_event *e,
+			       uint32_t epoch_tag)
 {
-	const uint32_t tag = tag_of(m, e);
+	const uint32_t tag = epoch_tag | e->source;
 	const struct cached_site *const cached = cache_place(m, e);
 
-	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
-		return internal_site(m);
-	if (cached->address == e->address && cached->line == e->line &&
-	    cached->tag == tag)
-		return cached->site;
-	return resolve_anew(m, e, tag);
+	if (unlikely(cached->address != e->address) ||
+	    unlikely(cached->line != e->line) || unlikely(cached->tag != tag))
+		return resolve_anew(m, e, tag);
+	return cached->site;
 }
 
-/* The same for an event of a compact stream; CALLSITES_INTERNAL is set. */
+/* The same for an event of a compact stream. */
 static inline uint32_t resolve_number(struct model *m,
 				      const struct decode_event *e)
 {
@@ -225,29 +242,99 @@ static inline bool add_bytes(struct model *m, const struct decode_event *e)
 	return true;
 }
 
+/* What follows a realloc's first step; there is room for it. */
+static inline void prepare_second(const struct decode_event *e,
+				  struct replay_op *ops)
+{
+	ops[1] = (struct replay_op){
+		.address = e->new_address,
+		.size = e->new_size,
+		.owner = ops[0].owner,
+		.flags = REPLAY_BIRTH,
+		.position = ops[0].position,
+	};
+	/* The collector only frees. */
+	ops[0].flags &= (uint8_t)~REPLAY_INTERNAL;
+}
+
+/* The steps of an event that is not quite so simple; returns how many. */
+static size_t prepare_odd(const struct decode_event *e, struct replay_op *ops)
+{
+	const bool moved = e->kind == LJM_KIND_REALLOC;
+	const bool nothing = e->kind != LJM_KIND_FREE && e->new_address == 0;
+
+	if (moved)
+		prepare_second(e, ops);
+	for (unsigned i = 0; i <= moved; i++)
+		ops[i].flags |= REPLAY_ODD;
+	if (nothing && e->new_size != 0) {
+		ops[0].flags |= REPLAY_FAILED;
+		ops[0].size = e->new_size;
+		return 1;
+	}
+	if (nothing)
+		ops[moved].flags |= REPLAY_UNBORN;
+	return 1u + moved;
+}
+
+/*
+ * The address and the size of the block that an event ends or, if it is an
+ * allocation, begins. Without a branch, as this is as good as random.
+ */
+static inline void get_first(const struct decode_event *e, bool alloc,
+			     struct replay_op *op)
+{
+	enum {
+		OLD = offsetof(struct decode_event, old_address),
+		NEW = offsetof(struct decode_event, new_address),
+	};
+	uint64_t block[2];
+
+	memcpy(block, (const char *)e + OLD + alloc * (NEW - OLD),
+	       sizeof(block));
+	op->address = block[0];
+	op->size = block[1];
+}
+
+/* Writes the steps of an event, where there is room for two. */
+static inline size_t prepare_ops(const struct decode_event *e, uint32_t site,
+				 unsigned position, struct replay_op *ops)
+{
+	const bool alloc = e->kind == LJM_KIND_ALLOC;
+	const bool moved = e->kind == LJM_KIND_REALLOC;
+	const unsigned internal = site / CALLSITES_INTERNAL;
+
+	get_first(e, alloc, &ops[0]);
+	ops[0].owner = owner_of(site, moved) & ~LIVE_BIG;
+	ops[0].flags = (uint8_t)(REPLAY_FIRST + alloc * REPLAY_BIRTH +
+				 internal * REPLAY_INTERNAL);
+	ops[0].position = (uint16_t)position;
+	if (unlikely(ops[0].address == 0) ||
+	    unlikely((e->old_size | e->new_size) >= LIVE_SIZE_BIG))
+		return prepare_odd(e, ops);
+	if (!moved)
+		return 1;
+	if (unlikely(e->new_address == 0))
+		return prepare_odd(e, ops);
+	prepare_second(e, ops);
+	return 2;
+}
+
+/* Makes a heap event ready; ops has room for two steps. */
 static inline enum model_result prepare(struct model *m,
 					const struct decode_event *e,
-					struct replay_event *out)
+					uint32_t epoch_tag, unsigned position,
+					struct replay_op *ops, size_t *count)
 {
 	uint32_t site;
 
 	if (unlikely(!add_bytes(m, e)))
 		return MODEL_OVERFLOW;
-	if (e->source == DECODE_CALLSITE) {
-		site = resolve_number(m, e);
-		out->internal = site & CALLSITES_INTERNAL;
-	} else {
-		site = resolve(m, e);
-		out->internal = site == m->internal;
-	}
+	site = e->source == DECODE_CALLSITE ? resolve_number(m, e)
+					    : resolve(m, e, epoch_tag);
 	if (unlikely(site == MODEL_NO_CALLSITE))
 		return MODEL_NO_MEMORY;
-	out->old_address = e->old_address;
-	out->old_size = e->old_size;
-	out->new_address = e->new_address;
-	out->new_size = e->new_size;
-	out->site = site & ~CALLSITES_INTERNAL;
-	out->kind = e->kind;
+	*count += prepare_ops(e, site, position, ops);
 	m->event++;
 	return MODEL_OK;
 }
@@ -295,6 +382,22 @@ static enum model_result apply_record(struct model *m,
 			     m->event);
 }
 
+static inline bool is_heap_event(const struct decode_event *e)
+{
+	return (unsigned)e->kind - LJM_KIND_ALLOC <=
+	       LJM_KIND_REALLOC - LJM_KIND_ALLOC;
+}
+
+/* Applies a symbol or a record. */
+static enum model_result apply_other(struct model *m,
+				     const struct decode_event *e)
+{
+	if (e->kind == DECODE_RECORD)
+		return apply_record(m, e);
+	return symtab_define(&m->symtab, &m->names, e) ? MODEL_OK
+						       : MODEL_NO_MEMORY;
+}
+
 /*
  * Applies the symbols and records among events and makes ready the rest, until
  * something is wrong or there is no room: *taken is how many events that were.
@@ -302,27 +405,30 @@ static enum model_result apply_record(struct model *m,
 static enum model_result prepare_batch(struct model *m,
 				       const struct decode_event *events,
 				       size_t count, size_t *taken,
-				       struct replay_event *out, size_t room,
+				       struct replay_op *out, size_t room,
 				       size_t *prepared)
 {
 	enum model_result result = MODEL_OK;
-	size_t n = 0, i;
+	uint32_t tag = epoch_tag(m);
+	size_t ahead, n = 0, i;
 
-	for (i = 0; i < count && n < room; i++) {
+	if (count > room / 2)
+		count = room / 2;
+	/* Events before this one have one whose place is to be fetched. */
+	ahead = m->cache_log > SITE_CACHE_NEAR_LOG && count > SITE_CACHE_AHEAD
+			? count - SITE_CACHE_AHEAD
+			: 0;
+	for (i = 0; i < count; i++) {
 		const struct decode_event *const e = &events[i];
 
-		if (i + SITE_CACHE_AHEAD < count)
+		if (i < ahead)
 			__builtin_prefetch(
 				cache_place(m, e + SITE_CACHE_AHEAD));
-		if (e->kind == LJM_KIND_SYMBOL) {
-			if (!symtab_define(&m->symtab, &m->names, e))
-				result = MODEL_NO_MEMORY;
-		} else if (e->kind == DECODE_RECORD) {
-			result = apply_record(m, e);
+		if (unlikely(!is_heap_event(e))) {
+			result = apply_other(m, e);
+			tag = epoch_tag(m);
 		} else {
-			out[n].position = (uint16_t)i;
-			result = prepare(m, e, &out[n]);
-			n += result == MODEL_OK;
+			result = prepare(m, e, tag, (unsigned)i, &out[n], &n);
 		}
 		if (unlikely(result != MODEL_OK))
 			break;
@@ -339,10 +445,9 @@ static enum model_result feed_batch(struct model *m,
 	enum model_result result, replayed;
 	size_t prepared, done;
 
-	result = prepare_batch(m, events,
-			       count < MODEL_BATCH ? count : MODEL_BATCH, taken,
-			       m->batch, MODEL_BATCH, &prepared);
-	replayed = replay_events(&m->replay, m->batch, prepared, &done);
+	result = prepare_batch(m, events, count, taken, m->batch, MODEL_BATCH,
+			       &prepared);
+	replayed = replay_ops(&m->replay, m->batch, prepared, &done);
 	if (replayed == MODEL_OK)
 		return result;
 	*taken = m->batch[done].position;
@@ -371,7 +476,7 @@ static enum model_result feed_room(struct model *m,
 	result = prepare_batch(m, events, count, taken, m->room + m->in_room,
 			       REPLAYER_ROOM - m->in_room, &prepared);
 	m->in_room += prepared;
-	if (m->in_room == REPLAYER_ROOM)
+	if (m->in_room + REPLAYER_LEAST > REPLAYER_ROOM)
 		given = give_room(m);
 	return given != MODEL_OK ? given : result;
 }
@@ -380,6 +485,12 @@ void model_use_thread(struct model *m)
 {
 	if (m->replayer == NULL)
 		m->replayer = replayer_start(&m->replay);
+}
+
+void model_share_work(struct model *m, model_work_fn *work, void *arg)
+{
+	if (m->replayer != NULL)
+		replayer_share(m->replayer, work, arg);
 }
 
 enum model_result model_settle(struct model *m)

@@ -240,9 +240,9 @@ enum model_result {
  * end. Events of further sites count at one that prints as "(further
  * sites):0". Deaths of further overrides count at the sites that they concern,
  * whose figures stay exact, but are in no override. A site takes up to 180
- * bytes, an override 100, growth included: 570 MiB when both are full, where
+ * bytes, an override 112, growth included: 630 MiB when both are full, where
  * real programs have some thousands. In a model with callsites both limits are
- * those of callsites: each takes 140 bytes more, their overrides 100 more, and
+ * those of callsites: each takes 140 bytes more, their overrides 112 more, and
  * what a stream defines some 30 bytes for each definition as long as it lasts.
  */
 #define MODEL_SITES	(1u << 20)
@@ -267,6 +267,15 @@ void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides);
  * second thread it does nothing.
  */
 void model_use_thread(struct model *m);
+
+/*
+ * Gives both threads, if there are two, something to do instead of waiting
+ * for each other, until model_settle(): work(arg), which returns false when
+ * there was nothing to do. It is called on either thread, on both at once.
+ */
+typedef bool model_work_fn(void *arg);
+void model_share_work(struct model *m, model_work_fn *work, void *arg);
+
 enum model_result model_settle(struct model *m);
 
 /*

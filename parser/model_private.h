@@ -43,10 +43,10 @@ struct model {
 	struct cached_site *cache; /* 1 << cache_log places */
 	unsigned cache_log;
 	uint64_t cache_epoch; /* what its tags leave out; see tag_of() */
-	struct replay_event batch[MODEL_BATCH]; /* without a second thread */
+	struct replay_op batch[MODEL_BATCH]; /* without a second thread */
 
 	struct replayer *replayer; /* NULL: no second thread */
-	struct replay_event *room; /* of the replayer, NULL: none yet */
+	struct replay_op *room;	   /* of the replayer, NULL: none yet */
 	size_t in_room;
 
 	struct replay replay; /* maybe the second thread's: settle first */

@@ -35,7 +35,8 @@ static void show(const struct model *asked)
 
 		site_add_figures(&t->figures, &f);
 	}
-	t->begun_bytes_since_collector = r->begun_bytes - r->collector_mark;
+	t->begun_bytes_since_collector =
+		r->now.begun_bytes - r->collected[1].bytes;
 	t->lost_events = m->lost_events;
 	t->further_moments = m->moments.further;
 	m->shown = true;
@@ -51,14 +52,15 @@ bool model_sum_up_pairs(struct model *m)
 	for (uint32_t i = 0; i < pairs->count; i++) {
 		const struct override *const o = &pairs->list[i];
 		struct override *const sum = overrides_get(
-			&m->site_pairs, model_callsite_site(m, override_by(o)),
-			model_callsite_site(m, override_of(o)),
-			override_by_realloc(o));
+			&m->site_pairs,
+			owner_of(model_callsite_site(m, override_by(o)),
+				 override_by_realloc(o)),
+			model_callsite_site(m, override_of(o)));
 
 		if (sum == NULL)
 			return false;
-		sum->blocks += o->blocks;
-		sum->bytes += o->bytes;
+		sum->sum.blocks += o->sum.blocks;
+		sum->sum.bytes += o->sum.bytes;
 	}
 	return true;
 }
@@ -107,12 +109,12 @@ bool model_add_override(struct model *m, const struct model_override *o)
 		return false;
 	if (!m->callsites.listed)
 		return true;
-	sum = overrides_get(&m->site_pairs, o->by_site, o->of_site,
-			    o->by_realloc);
+	sum = overrides_get(&m->site_pairs, owner_of(o->by_site, o->by_realloc),
+			    o->of_site);
 	if (sum == NULL)
 		return false;
-	sum->blocks += o->blocks;
-	sum->bytes += o->bytes;
+	sum->sum.blocks += o->blocks;
+	sum->sum.bytes += o->bytes;
 	return true;
 }
 
@@ -171,8 +173,8 @@ struct model_override model_override(const struct model *m, size_t i)
 		.by_site = override_by(o),
 		.of_site = override_of(o),
 		.by_realloc = override_by_realloc(o),
-		.blocks = o->blocks,
-		.bytes = o->bytes,
+		.blocks = o->sum.blocks,
+		.bytes = o->sum.bytes,
 	};
 }
 

@@ -20,30 +20,47 @@
 #include "samples.h"
 #include "site.h"
 
-/* A heap event; addresses and sizes as in struct decode_event. */
-struct replay_event {
-	uint64_t old_address, old_size;
-	uint64_t new_address, new_size;
-	uint32_t site;
-	uint8_t kind;	   /* enum ljm_kind, no symbol */
-	bool internal;	   /* the site is INTERNAL */
+/*
+ * What an event does to one block. A realloc is two: the death of the old
+ * block, and what comes of it as the second. Other events are one.
+ */
+enum replay_flags {
+	REPLAY_BIRTH = 1,    /* of the block at the address; else its death */
+	REPLAY_FIRST = 2,    /* of its event */
+	REPLAY_INTERNAL = 4, /* the site is INTERNAL */
+	/* No address, a size from LIVE_SIZE_BIG on, or one of the next two. */
+	REPLAY_ODD = 8,
+	REPLAY_FAILED = 16, /* an attempt that got nothing */
+	REPLAY_UNBORN = 32, /* nothing was asked for, and nothing came */
+};
+
+struct replay_op {
+	uint64_t address, size;
+	uint32_t owner;	   /* the site, and whether it is by realloc */
+	uint8_t flags;	   /* of enum replay_flags */
 	uint16_t position; /* for the caller */
 };
 
 /*
- * How many events ahead things are done that only save waiting for memory: an
- * event's hashes are computed, its old block is looked for, the override that
- * its end counts at is. In a ring of as many events as the first is ahead.
+ * How many steps are done together: while one block of them is, the next one's
+ * memory is fetched. And how many steps ahead, within that, the override that
+ * a death counts at is looked for, and fetched, if there are many.
  */
-#define REPLAY_AHEAD	   32u
+#define REPLAY_BLOCK	   32u
 #define REPLAY_AHEAD_BLOCK 16u
 #define REPLAY_AHEAD_PAIR  8u
 
-struct replay_ahead {
-	uint64_t old_hash[REPLAY_AHEAD], new_hash[REPLAY_AHEAD];
-	/* Where the old block was then, if that is known; never NULL. */
-	struct live_entry *old[REPLAY_AHEAD];
-	uint32_t pair[REPLAY_AHEAD]; /* where its override belongs, perhaps */
+/* From so many on, sites or overrides are fetched ahead. */
+#define REPLAY_WIDE 4096u
+
+/* What every step changes. */
+struct replay_now {
+	uint64_t event; /* the number of the event at hand */
+	uint64_t live_bytes, begun_bytes;
+};
+
+struct replay_point {
+	uint64_t event, bytes;
 };
 
 struct replay {
@@ -51,18 +68,18 @@ struct replay {
 	struct tallies tallies;
 	struct overrides pairs;	 /* blocks with a site */
 	struct overrides others; /* see enum other */
-	/* Peak, conflicts, replaced, last_collector_free_event are kept here.
-	 */
+	/* Conflicts, unlisted and replaced are counted here. */
 	struct model_totals totals;
 	uint64_t first_conflict_event; /* of this stream, 0: none */
 
 	/* Of the current stream. */
-	uint64_t event; /* the number of the event at hand */
-	uint64_t live_blocks, live_bytes;
-	uint64_t begun_bytes;
-	uint64_t collector_mark; /* begun_bytes at INTERNAL's last free */
+	struct replay_now now;
+	/* The second of each is it, the first is where all else goes. */
+	struct replay_point peak[2];	  /* live bytes */
+	struct replay_point collected[2]; /* begun, at INTERNAL's last free */
+	uint64_t conflict_event;	  /* the last one, 0: none */
+	uint64_t realloc_of;		  /* what the event's birth continues */
 	struct samples samples;
-	struct replay_ahead ahead;
 
 	model_life_fn *on_life; /* or NULL */
 	void *arg;
@@ -75,12 +92,11 @@ void replay_clear(struct replay *r);
 void replay_begin_stream(struct replay *r);
 
 /*
- * Applies events in order. Anything but MODEL_OK: event number *taken is the
- * culprit; without memory nothing of it has been applied.
+ * Applies the steps of whole events in order. Anything but MODEL_OK: step
+ * *taken is the culprit; without memory nothing of it has been applied.
  */
-enum model_result replay_events(struct replay *r,
-				const struct replay_event *events, size_t count,
-				size_t *taken);
+enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
+			     size_t count, size_t *taken);
 
 /* Hands out the lives still alive and drops the table of blocks. */
 enum model_result replay_end_stream(struct replay *r);

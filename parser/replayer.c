@@ -9,53 +9,93 @@
 
 #include "quiet_thread.h"
 
-#define ROOMS 4u /* a power of two, for the numbers run over */
+/*
+ * A power of two, for the numbers run over. Who has to wait waits for half of
+ * them: a switch of threads a room costs more than the rooms do, and lets the
+ * system see too late that there is work for a processor.
+ */
+#define ROOMS 16u
 
 struct room {
-	struct replay_event events[REPLAYER_ROOM];
+	struct replay_op ops[REPLAYER_ROOM];
 	size_t count;
 };
 
 struct replayer {
 	struct replay *replay;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows, but for the rooms' events */
+	pthread_mutex_t lock; /* of what follows, but for the rooms' steps */
 	pthread_cond_t changed;
 	unsigned given, done; /* rooms, ever; a room's number modulo ROOMS */
+	bool settling;	      /* what is given is to be done now */
 	bool stop;
+	replayer_work_fn *work; /* NULL: none */
+	void *arg;
+	bool working; /* the second thread is, at that */
 	enum model_result result;
 
 	struct room rooms[ROOMS];
 };
 
-/* Replays a room; the lock is held outside. */
-static enum model_result work(struct replayer *p, const struct room *room)
+/* Does other work, if there is any. The lock is held outside of it. */
+static bool work_instead(struct replayer *p)
 {
+	replayer_work_fn *const work = p->work;
+	void *const arg = p->arg;
+	bool worked;
+
+	if (work == NULL)
+		return false;
+	pthread_mutex_unlock(&p->lock);
+	worked = work(arg);
+	pthread_mutex_lock(&p->lock);
+	return worked;
+}
+
+/* No room is left: works instead, or waits for several, or for an end. */
+static void await_rooms(struct replayer *p)
+{
+	bool worked;
+
+	p->working = true;
+	worked = work_instead(p);
+	p->working = false;
+	if (p->settling)
+		pthread_cond_signal(&p->changed);
+	if (worked)
+		return;
+	while (p->given - p->done < ROOMS / 2 && !p->stop &&
+	       !(p->settling && p->done != p->given))
+		pthread_cond_wait(&p->changed, &p->lock);
+}
+
+static void replay_room(struct replayer *p)
+{
+	const struct room *const room = &p->rooms[p->done % ROOMS];
+	enum model_result result;
 	size_t taken;
 
-	return replay_events(p->replay, room->events, room->count, &taken);
+	if (p->result == MODEL_OK) {
+		pthread_mutex_unlock(&p->lock);
+		result = replay_ops(p->replay, room->ops, room->count, &taken);
+		pthread_mutex_lock(&p->lock);
+		p->result = result;
+	}
+	p->done++;
+	if (p->given - p->done == ROOMS / 2 || p->given == p->done)
+		pthread_cond_signal(&p->changed);
 }
 
 static void *run(void *arg)
 {
 	struct replayer *const p = arg;
-	enum model_result result;
 
 	pthread_mutex_lock(&p->lock);
-	for (;;) {
-		while (p->done == p->given && !p->stop)
-			pthread_cond_wait(&p->changed, &p->lock);
+	while (p->done != p->given || !p->stop) {
 		if (p->done == p->given)
-			break;
-		if (p->result == MODEL_OK) {
-			pthread_mutex_unlock(&p->lock);
-			result = work(p, &p->rooms[p->done % ROOMS]);
-			pthread_mutex_lock(&p->lock);
-			p->result = result;
-		}
-		p->done++;
-		if (p->given - p->done <= ROOMS / 2)
-			pthread_cond_signal(&p->changed);
+			await_rooms(p);
+		else
+			replay_room(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -69,7 +109,8 @@ struct replayer *replayer_start(struct replay *r)
 		return NULL;
 	p->replay = r;
 	p->given = p->done = 0;
-	p->stop = false;
+	p->settling = p->stop = p->working = false;
+	p->work = NULL;
 	p->result = MODEL_OK;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
@@ -81,15 +122,25 @@ struct replayer *replayer_start(struct replay *r)
 	return NULL;
 }
 
-struct replay_event *replayer_room(struct replayer *p)
+void replayer_share(struct replayer *p, replayer_work_fn *work, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
-	/* Once full, not for one room only: that would be a switch a room. */
-	if (p->given - p->done == ROOMS)
+	p->work = work;
+	p->arg = arg;
+	pthread_mutex_unlock(&p->lock);
+}
+
+struct replay_op *replayer_room(struct replayer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	while (p->given - p->done == ROOMS) {
+		if (work_instead(p))
+			continue;
 		while (p->given - p->done > ROOMS / 2)
 			pthread_cond_wait(&p->changed, &p->lock);
+	}
 	pthread_mutex_unlock(&p->lock);
-	return p->rooms[p->given % ROOMS].events;
+	return p->rooms[p->given % ROOMS].ops;
 }
 
 enum model_result replayer_give(struct replayer *p, size_t count)
@@ -100,7 +151,8 @@ enum model_result replayer_give(struct replayer *p, size_t count)
 	pthread_mutex_lock(&p->lock);
 	p->given++;
 	result = p->result;
-	pthread_cond_signal(&p->changed);
+	if (p->given - p->done == ROOMS / 2)
+		pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 	return result;
 }
@@ -110,8 +162,12 @@ enum model_result replayer_settle(struct replayer *p)
 	enum model_result result;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->done != p->given)
+	p->settling = true;
+	p->work = NULL;
+	pthread_cond_signal(&p->changed);
+	while (p->done != p->given || p->working)
 		pthread_cond_wait(&p->changed, &p->lock);
+	p->settling = false;
 	result = p->result;
 	pthread_mutex_unlock(&p->lock);
 	return result;

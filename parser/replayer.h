@@ -1,7 +1,7 @@
 /*
  * replayer.h - a second thread that replays what the first has made ready.
  *
- * The first thread fills rooms with events and gives them away, in order; the
+ * The first thread fills rooms with steps and gives them away, in order; the
  * second one feeds them to a struct replay, which is its own from
  * replayer_start() on, but for the time between a replayer_settle() and the
  * next replayer_give(). After an event that went wrong nothing is replayed.
@@ -9,24 +9,35 @@
 #ifndef MEMPARSE_REPLAYER_H
 #define MEMPARSE_REPLAYER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "replay.h"
 
-/* Events that fit into a room; the rooms take 640 KiB. */
+/* Steps that fit into a room; the rooms take 1.5 MiB. */
 #define REPLAYER_ROOM 4096u
+/* With less left in it, a room is as good as full. */
+#define REPLAYER_LEAST 256u
 
 struct replayer;
 
 /* NULL when there can be no second thread. Borrows r. */
 struct replayer *replayer_start(struct replay *r);
 
+/*
+ * Until the next replayer_settle() work(arg) is called, on either thread,
+ * instead of waiting for the other one. It returns false when there was
+ * nothing to do.
+ */
+typedef bool replayer_work_fn(void *arg);
+void replayer_share(struct replayer *p, replayer_work_fn *work, void *arg);
+
 /* A room to fill; waits for one. */
-struct replay_event *replayer_room(struct replayer *p);
+struct replay_op *replayer_room(struct replayer *p);
 
 /*
- * Gives away the room that replayer_room() returned, with so many events.
- * Returns what has come of events given before, as far as is known.
+ * Gives away the room that replayer_room() returned, with so many steps.
+ * Returns what has come of steps given before, as far as is known.
  */
 enum model_result replayer_give(struct replayer *p, size_t count);
 

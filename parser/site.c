@@ -210,14 +210,18 @@ static bool grow_tallies(struct tallies *t)
 
 bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 {
+	const size_t size = 2 * BLOCK_SITES * sizeof(**t->blocks);
+
 	while (site >= t->count) {
 		const uint32_t used = t->count >> SITE_BLOCK_LOG;
 
 		if (used == t->block_cap && !grow_tallies(t))
 			return false;
-		t->blocks[used] = calloc(BLOCK_SITES, sizeof(**t->blocks));
+		/* Two of them fill a line of the cache. */
+		t->blocks[used] = aligned_alloc(2 * sizeof(**t->blocks), size);
 		if (t->blocks[used] == NULL)
 			return false;
+		memset(t->blocks[used], 0, size);
 		t->count += BLOCK_SITES;
 	}
 	return true;
@@ -237,10 +241,12 @@ void tallies_clear(struct tallies *t)
 
 /* What an empty table points to. */
 static uint32_t no_slots[1];
+static struct override no_list[] = {{.key = OVERRIDE_NO_KEY}};
 
 void overrides_init(struct overrides *o)
 {
 	memset(o, 0, sizeof(*o));
+	o->list = no_list + 1;
 	o->slots = no_slots;
 	o->slot_cap = 1;
 	o->limit = UINT32_MAX;
@@ -249,7 +255,8 @@ void overrides_init(struct overrides *o)
 
 void overrides_clear(struct overrides *o)
 {
-	free(o->list);
+	if (o->cap != 0)
+		free(o->list - 1);
 	if (o->slots != no_slots)
 		free(o->slots);
 	overrides_init(o);
@@ -287,12 +294,14 @@ static bool grow_pair_slots(struct overrides *o)
 static bool grow_pairs(struct overrides *o)
 {
 	const size_t cap = (size_t)o->cap + o->cap / 2 + 64;
-	struct override *const list = realloc(o->list, cap * sizeof(*list));
+	struct override *const list = realloc(o->cap != 0 ? o->list - 1 : NULL,
+					      (cap + 1) * sizeof(*list));
 
 	if (list == NULL)
 		return false;
-	huge_advise(list, cap * sizeof(*list));
-	o->list = list;
+	huge_advise(list, (cap + 1) * sizeof(*list));
+	list[0] = no_list[0];
+	o->list = list + 1;
 	o->cap = (uint32_t)cap;
 	return true;
 }
@@ -338,13 +347,13 @@ void tallies_derive(struct tallies *t, const struct overrides *pairs)
 		struct derived *const of = &t->derived[override_of(o)];
 
 		if (override_by_realloc(o)) {
-			by->realloc_old_bytes += o->bytes;
+			by->realloc_old_bytes += o->sum.bytes;
 		} else {
-			by->free_events += o->blocks;
-			by->free_bytes += o->bytes;
+			by->free_events += o->sum.blocks;
+			by->free_bytes += o->sum.bytes;
 		}
-		of->ended_blocks += o->blocks;
-		of->ended_bytes += o->bytes;
+		of->ended_blocks += o->sum.blocks;
+		of->ended_bytes += o->sum.bytes;
 	}
 }
 
@@ -352,27 +361,61 @@ static void add_other(struct model_figures *f, const struct override *o)
 {
 	switch ((enum other)override_of(o)) {
 	case OTHER_EARLIER_FREE:
-		f->earlier_free_events += o->blocks;
-		f->earlier_free_bytes += o->bytes;
+		f->earlier_free_events += o->sum.blocks;
+		f->earlier_free_bytes += o->sum.bytes;
 		break;
 	case OTHER_EARLIER_REALLOC:
-		f->earlier_realloc_events += o->blocks;
-		f->earlier_realloc_bytes += o->bytes;
+		f->earlier_realloc_events += o->sum.blocks;
+		f->earlier_realloc_bytes += o->sum.bytes;
 		break;
 	case OTHER_FAILED:
-		f->failed_events += o->blocks;
-		f->failed_bytes += o->bytes;
+		f->failed_events += o->sum.blocks;
+		f->failed_bytes += o->sum.bytes;
 		break;
 	case OTHER_UNBORN:
-		f->born_blocks -= o->blocks;
+		f->born_blocks -= o->sum.blocks;
 		break;
 	case OTHER_FREED:
-		f->free_events += o->blocks;
-		f->free_bytes += o->bytes;
+		f->free_events += o->sum.blocks;
+		f->free_bytes += o->sum.bytes;
 		break;
 	case OTHER_REALLOCATED:
-		f->realloc_old_bytes += o->bytes;
+		f->realloc_old_bytes += o->sum.bytes;
 		break;
+	case OTHER_ENDED:
+		f->ended_blocks += o->sum.blocks;
+		f->ended_bytes += o->sum.bytes;
+		break;
+	}
+}
+
+/* Of two event numbers, 0: none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a != 0 && (b == 0 || a < b) ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The last birth at the site that two tallies are of. */
+static uint64_t last_event(const struct tally own[2])
+{
+	const uint64_t last =
+		later(own[0].sum.last_event, own[1].sum.last_event);
+
+	return last != 0 ? last : own[1].site_event;
+}
+
+void tallies_begin_stream(struct tallies *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct tally *const own = tallies_get(t, owner_of(i, false));
+
+		own[1].site_event = last_event(own);
+		own[0].sum.last_event = own[1].sum.last_event = 0;
 	}
 }
 
@@ -380,29 +423,30 @@ struct model_figures tallies_figures(const struct tallies *t,
 				     const struct overrides *others,
 				     uint32_t site)
 {
-	static const struct tally no_tally;
+	static const struct tally no_tally[2];
 	static const struct derived nothing;
 	const bool is = site < t->count;
-	const struct tally *const own = is ? tallies_get(t, site) : &no_tally;
+	const struct tally *const own =
+		is ? tallies_get(t, owner_of(site, false)) : no_tally;
 	const struct derived *const d = is ? &t->derived[site] : &nothing;
 	struct model_figures f = {
-		.alloc_events = own->alloc_events,
-		.alloc_bytes = own->alloc_bytes,
-		.realloc_events = own->realloc_events,
-		.realloc_new_bytes = own->realloc_new_bytes,
+		.alloc_events = own[0].sum.blocks,
+		.alloc_bytes = own[0].sum.bytes,
+		.realloc_events = own[1].sum.blocks,
+		.realloc_new_bytes = own[1].sum.bytes,
 		.realloc_old_bytes = d->realloc_old_bytes,
 		.free_events = d->free_events,
 		.free_bytes = d->free_bytes,
-		.born_blocks = own->alloc_events + own->realloc_events,
-		.ended_blocks = own->ended_blocks + d->ended_blocks,
-		.ended_bytes = own->ended_bytes + d->ended_bytes,
-		.first_event = own->first_event,
-		.last_event = own->last_event,
+		.born_blocks = own[0].sum.blocks + own[1].sum.blocks,
+		.ended_blocks = d->ended_blocks,
+		.ended_bytes = d->ended_bytes,
+		.first_event = own[0].site_event,
+		.last_event = last_event(own),
 	};
 
 	for (unsigned what = 0; others->count != 0 && what < OTHERS; what++) {
-		const struct override *const o =
-			overrides_find(others, override_key(site, what, false));
+		const struct override *const o = overrides_find(
+			others, override_key(owner_of(site, false), what));
 
 		if (o != NULL)
 			add_other(&f, o);
@@ -432,11 +476,8 @@ void site_add_figures(struct model_figures *sum, const struct model_figures *f)
 	sum->ended_bytes += f->ended_bytes;
 	sum->live_blocks += f->live_blocks;
 	sum->live_bytes += f->live_bytes;
-	if (f->first_event != 0 &&
-	    (sum->first_event == 0 || f->first_event < sum->first_event))
-		sum->first_event = f->first_event;
-	if (f->last_event > sum->last_event)
-		sum->last_event = f->last_event;
+	sum->first_event = earlier(f->first_event, sum->first_event);
+	sum->last_event = later(f->last_event, sum->last_event);
 }
 
 uint64_t site_count_events(const struct model_figures *f)
@@ -480,27 +521,23 @@ static bool add_to_other(struct overrides *others, uint32_t site,
 
 	if (blocks == 0 && bytes == 0)
 		return true;
-	o = overrides_get(others, site, what, false);
+	o = overrides_get(others, owner_of(site, false), what);
 	if (o == NULL)
 		return false;
-	o->blocks += blocks;
-	o->bytes += bytes;
+	o->sum.blocks += blocks;
+	o->sum.bytes += bytes;
 	return true;
 }
 
-static void add_births(struct tally *t, const struct model_figures *f)
+/* t: of the site's owners. */
+static void add_births(struct tally t[2], const struct model_figures *f)
 {
-	t->alloc_events += f->alloc_events;
-	t->alloc_bytes += f->alloc_bytes;
-	t->realloc_events += f->realloc_events;
-	t->realloc_new_bytes += f->realloc_new_bytes;
-	t->ended_blocks += f->ended_blocks;
-	t->ended_bytes += f->ended_bytes;
-	if (f->first_event != 0 &&
-	    (t->first_event == 0 || f->first_event < t->first_event))
-		t->first_event = f->first_event;
-	if (f->last_event > t->last_event)
-		t->last_event = f->last_event;
+	t[0].sum.blocks += f->alloc_events;
+	t[0].sum.bytes += f->alloc_bytes;
+	t[1].sum.blocks += f->realloc_events;
+	t[1].sum.bytes += f->realloc_new_bytes;
+	t[0].site_event = earlier(t[0].site_event, f->first_event);
+	t[1].site_event = later(t[1].site_event, f->last_event);
 }
 
 bool tallies_add_stored(struct tallies *t, struct overrides *others,
@@ -520,9 +557,11 @@ bool tallies_add_stored(struct tallies *t, struct overrides *others,
 	    !add_to_other(others, site, OTHER_FREED, f->free_events,
 			  f->free_bytes) ||
 	    !add_to_other(others, site, OTHER_REALLOCATED, 0,
-			  f->realloc_old_bytes))
+			  f->realloc_old_bytes) ||
+	    !add_to_other(others, site, OTHER_ENDED, f->ended_blocks,
+			  f->ended_bytes))
 		return false;
-	add_births(tallies_get(t, site), f);
+	add_births(tallies_get(t, owner_of(site, false)), f);
 	return true;
 }
 
@@ -531,20 +570,19 @@ bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
 			  const struct model_override *stored)
 {
 	struct override *const o = overrides_get(
-		pairs, stored->by_site, stored->of_site, stored->by_realloc);
-	struct tally *of;
+		pairs, owner_of(stored->by_site, stored->by_realloc),
+		stored->of_site);
 
 	/* The sites' own figures hold it: what they say more is less now. */
 	if (o == NULL || !tallies_reserve(t, stored->by_site) ||
 	    !tallies_reserve(t, stored->of_site) ||
 	    !add_to_other(others, stored->by_site,
 			  stored->by_realloc ? OTHER_REALLOCATED : OTHER_FREED,
+			  0 - stored->blocks, 0 - stored->bytes) ||
+	    !add_to_other(others, stored->of_site, OTHER_ENDED,
 			  0 - stored->blocks, 0 - stored->bytes))
 		return false;
-	o->blocks += stored->blocks;
-	o->bytes += stored->bytes;
-	of = tallies_get(t, stored->of_site);
-	of->ended_blocks -= stored->blocks;
-	of->ended_bytes -= stored->bytes;
+	o->sum.blocks += stored->blocks;
+	o->sum.bytes += stored->bytes;
 	return true;
 }

@@ -1,10 +1,10 @@
 /*
  * site.h - sites and overrides, each kept once, and their figures.
  *
- * A site takes 40 bytes, its tally 64 in blocks that do not move; 40 more when
- * figures are made, if there are pairs of it; a place in the table 11 to 21. An
- * override takes 24 to 60 with the list's growth, and 16 to 32 in the table.
- * One thread.
+ * A site takes 40 bytes, its tallies 64 in blocks that do not move; 40 more
+ * when figures are made, if there are pairs of it; a place in the table 11
+ * to 21. An override takes 32 to 80 with the list's growth, and 16 to 32 in the
+ * table. One thread.
  */
 #ifndef MEMPARSE_SITE_H
 #define MEMPARSE_SITE_H
@@ -18,7 +18,7 @@
 #include "names.h"
 
 #define SITE_BLOCK_LOG 8
-#define SITE_MAX       0x3fffffffu /* a live block's owner has 30 bits */
+#define SITE_MAX       0x3fffffffu /* a live block's owner has 31 bits */
 #define SITE_FULL      (MODEL_NO_SITE - 1)
 
 /* What tells a site from others; see struct model_site. */
@@ -57,13 +57,30 @@ void sites_clear(struct sites *s);
 
 /* ---- what the replay counts */
 
-/* A site's births, and the deaths that belong to no override. */
-struct tally {
-	uint64_t alloc_events, alloc_bytes;
-	uint64_t realloc_events, realloc_new_bytes;
-	uint64_t first_event, last_event;
-	uint64_t ended_blocks, ended_bytes;
+struct count {
+	uint64_t blocks, bytes;
+	uint64_t last_event; /* of this stream, 0: none */
 };
+
+/* Births at a site, by alloc (the first of its two) or by realloc. */
+struct tally {
+	/* First: the first birth of all. Second: the last of streams before. */
+	uint64_t site_event;
+	struct count sum;
+};
+
+/* A site, and whether something there is by realloc. */
+#define OWNER_BY_REALLOC 1u
+
+static inline uint32_t owner_of(uint32_t site, bool by_realloc)
+{
+	return site << 1 | by_realloc;
+}
+
+static inline uint32_t owner_site(uint32_t owner)
+{
+	return owner >> 1 & SITE_MAX;
+}
 
 /* What the overrides add to a site's tally; see tallies_derive(). */
 struct derived {
@@ -72,25 +89,28 @@ struct derived {
 	uint64_t ended_blocks, ended_bytes;
 };
 
-/* Tallies by the index of their site, in blocks that do not move. */
+/* Tallies by owner, in blocks that do not move. */
 struct tallies {
-	struct tally **blocks;
+	struct tally **blocks;	 /* of 2 << SITE_BLOCK_LOG */
 	struct derived *derived; /* of all sites; mapped */
 	uint32_t count; /* room for so many sites, a multiple of a block */
 	uint32_t block_cap;
 };
 
-static inline struct tally *tallies_get(const struct tallies *t, uint32_t site)
+static inline struct tally *tallies_get(const struct tallies *t, uint32_t owner)
 {
-	return &t->blocks[site >> SITE_BLOCK_LOG]
-			 [site & ((1u << SITE_BLOCK_LOG) - 1)];
+	return &t->blocks[owner >> (SITE_BLOCK_LOG + 1)]
+			 [owner & ((2u << SITE_BLOCK_LOG) - 1)];
 }
 
-static inline void tallies_prefetch(const struct tallies *t, uint32_t site)
+static inline void tallies_prefetch(const struct tallies *t, uint32_t owner)
 {
-	if (__builtin_expect(site < t->count, 1))
-		__builtin_prefetch(tallies_get(t, site), 1);
+	if (__builtin_expect(owner_site(owner) < t->count, 1))
+		__builtin_prefetch(tallies_get(t, owner), 1);
 }
+
+/* Tells the events of the next stream from those so far. O(sites). */
+void tallies_begin_stream(struct tallies *t);
 
 /* Makes room for a site and all before it. False without memory. */
 bool tallies_reserve_slow(struct tallies *t, uint32_t site);
@@ -107,11 +127,13 @@ void tallies_clear(struct tallies *t);
 /* Blocks of of_site that by_site ended. */
 struct override {
 	uint64_t key; /* see override_key() */
-	uint64_t blocks, bytes;
+	struct count sum;
 };
+#define OVERRIDE_NO_KEY UINT64_MAX
 
 /* Sparse, so that a look-up mostly ends where it begins. */
 struct overrides {
+	/* list[-1] is what free slots lead to: one with OVERRIDE_NO_KEY. */
 	struct override *list;
 	uint32_t count, cap;
 	uint32_t limit;	 /* of count */
@@ -128,32 +150,33 @@ enum other {
 	OTHER_UNBORN,	       /* events without a new block */
 	OTHER_FREED,	       /* what no override says: of stored sites, */
 	OTHER_REALLOCATED,     /* the same, and beyond the limit of pairs */
+	OTHER_ENDED,	       /* blocks of the site, nor that; or replaced */
 };
-#define OTHERS (OTHER_REALLOCATED + 1u)
+#define OTHERS (OTHER_ENDED + 1u)
 
 /* An empty table, also after overrides_clear(). */
 void overrides_init(struct overrides *o);
 void overrides_clear(struct overrides *o);
 
-static inline uint64_t override_key(uint32_t by_site, uint32_t of_site,
-				    bool by_realloc)
+/* by: the owner of what ended a block. */
+static inline uint64_t override_key(uint32_t by, uint32_t of_site)
 {
-	return (uint64_t)by_site << 32 | (uint64_t)of_site << 1 | by_realloc;
+	return (uint64_t)by << 32 | of_site;
 }
 
 static inline uint32_t override_by(const struct override *o)
 {
-	return (uint32_t)(o->key >> 32);
+	return (uint32_t)(o->key >> 33);
 }
 
 static inline uint32_t override_of(const struct override *o)
 {
-	return (uint32_t)o->key >> 1;
+	return (uint32_t)o->key;
 }
 
 static inline bool override_by_realloc(const struct override *o)
 {
-	return o->key & 1;
+	return o->key >> 32 & OWNER_BY_REALLOC;
 }
 
 static inline uint32_t overrides_home(const struct overrides *o, uint64_t key)
@@ -171,32 +194,32 @@ static inline bool overrides_full(const struct overrides *o)
 	return o->count >= o->limit;
 }
 
+/* The pair at the place where a key belongs: another one, perhaps. */
+static inline struct override *overrides_at_home(const struct overrides *o,
+						 uint64_t key)
+{
+	return o->list + (ptrdiff_t)o->slots[overrides_home(o, key)] - 1;
+}
+
 /*
  * Finds or adds a pair, with zeros; pointers to others die when one is added.
  * NULL without memory, or when it is not in and the table is full.
  */
-static inline struct override *overrides_get(struct overrides *o,
-					     uint32_t by_site, uint32_t of_site,
-					     bool by_realloc)
+static inline struct override *overrides_get(struct overrides *o, uint32_t by,
+					     uint32_t of_site)
 {
-	const uint64_t key = override_key(by_site, of_site, by_realloc);
-	const uint32_t slot = o->slots[overrides_home(o, key)];
+	const uint64_t key = override_key(by, of_site);
+	struct override *const found = overrides_at_home(o, key);
 
-	if (__builtin_expect(slot != 0, 1) &&
-	    __builtin_expect(o->list[slot - 1].key == key, 1))
-		return &o->list[slot - 1];
-	return overrides_get_slow(o, key);
+	return __builtin_expect(found->key == key, 1)
+		       ? found
+		       : overrides_get_slow(o, key);
 }
 
 /* Fetches the pair that belongs at home, which may be of an older table. */
 static inline void overrides_prefetch(const struct overrides *o, uint32_t home)
 {
-	uint32_t slot;
-
-	if (o->count == 0)
-		return;
-	slot = o->slots[home];
-	__builtin_prefetch(&o->list[slot - (slot != 0)], 1);
+	__builtin_prefetch(o->list + (ptrdiff_t)o->slots[home] - 1, 1);
 }
 
 /* ---- figures */

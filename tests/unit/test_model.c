@@ -3,6 +3,7 @@
  */
 #include "cmocka_all.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -407,6 +408,57 @@ static void test_stopped_in_thread(void **state)
 	model_free(m);
 }
 
+/* Other work that threads do instead of waiting: 1,000 pieces. */
+static bool count_work(void *arg)
+{
+	atomic_uint *const pieces = arg;
+
+	if (*pieces >= 1000)
+		return false;
+	++*pieces;
+	return true;
+}
+
+static void feed_frees(struct model *m, unsigned times)
+{
+	struct decode_event events[1000];
+	size_t taken;
+
+	for (size_t i = 0; i < 1000; i++)
+		events[i] = (struct decode_event){.kind = LJM_KIND_FREE,
+						  .source = LJM_SOURCE_INTERNAL,
+						  .old_address = 16};
+	while (times-- != 0)
+		assert_int_equal(model_feed(m, events, 1000, &taken), MODEL_OK);
+	assert_int_equal(model_settle(m), MODEL_OK);
+}
+
+/* It is done, and not any more when all is settled. */
+static void test_shared_work(void **state)
+{
+	struct model *const m = model_new(NULL, NULL);
+	atomic_uint pieces = 0;
+	(void)state;
+
+	model_share_work(m, count_work, &pieces); /* with one thread: not */
+	feed_frees(m, 10);
+	assert_int_equal(pieces, 0);
+	model_use_thread(m);
+	feed_frees(m, 10);
+	assert_int_equal(pieces, 0);
+	for (int i = 0; i < 100 && pieces == 0; i++) {
+		model_share_work(m, count_work, &pieces);
+		feed_frees(m, 1000);
+	}
+	assert_in_range(pieces, 1, 1000);
+	pieces = 0;
+	feed_frees(m, 1000);
+	assert_int_equal(pieces, 0);
+	model_end_stream(m);
+	assert_true(model_totals(m)->events > 1020000);
+	model_free(m);
+}
+
 /* What is stored and put together again is what it was. */
 static void test_stored_profiles(void **state)
 {
@@ -477,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_stopped_in_thread),
+		cmocka_unit_test(test_shared_work),
 		cmocka_unit_test(test_stored_profiles),
 	};
 

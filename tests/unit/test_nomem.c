@@ -320,7 +320,7 @@ static void put_cluster(struct live *l, uint64_t i)
 	struct live_entry *const e =
 		live_probe(l, address, live_hash(l, address));
 
-	assert_true(live_has_room(l, i));
+	assert_true(l->count < l->limit);
 	live_insert(l, e, address, i, (uint32_t)i);
 	*live_history_of(l, e) = (struct live_history){i + 1, ~i};
 }

@@ -71,14 +71,14 @@ static void test_overrides_are_kept_once(void **state)
 	overrides_init(&o);
 	for (uint32_t round = 1; round <= 2; round++) {
 		for (uint32_t i = 0; i < 2000; i++) {
-			struct override *const p =
-				overrides_get(&o, i / 20, i / 2 % 10, i % 2);
+			struct override *const p = overrides_get(
+				&o, owner_of(i / 20, i % 2), i / 2 % 10);
 
 			assert_int_equal(p - o.list, i);
 			assert_int_equal(override_by(p), i / 20);
 			assert_int_equal(override_of(p), i / 2 % 10);
 			assert_int_equal(override_by_realloc(p), i % 2);
-			assert_int_equal(++p->blocks, round);
+			assert_int_equal(++p->sum.blocks, round);
 		}
 	}
 	assert_int_equal(o.count, 2000);
