@@ -174,6 +174,22 @@ static void write_fingerprint(struct passage *p)
 	*out = '\0';
 }
 
+static bool work_ahead(void *source)
+{
+	return source_work_ahead(source);
+}
+
+/*
+ * Two threads decode and replay; who would have to wait decompresses. A third
+ * one for that would do with two processors what it could, but not in time.
+ */
+static void use_thread(struct passage *p, struct source *source)
+{
+	model_use_thread(p->model);
+	if (source_share(source))
+		model_share_work(p->model, work_ahead, source);
+}
+
 static enum ingest_result pass(struct passage *p, struct source *source)
 {
 	struct ingest *const in = p->in;
@@ -188,7 +204,7 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 		in->symtab_version = p->decoder.symtab_version;
 		in->events_version = p->decoder.events_version;
 		if (may_help && source->offset >= THREAD_BYTES) {
-			model_use_thread(p->model);
+			use_thread(p, source);
 			may_help = false;
 		}
 		if (result == INGEST_OK && !end)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "quiet_thread.h"
+#include "source_private.h"
 
 #define WINDOW_FIRST	  (256u << 10)
 #define INPUT_SIZE	  (128u << 10)
@@ -28,37 +27,6 @@
 
 /* A zstd file from this size on is decompressed on a second thread. */
 #define THREAD_FILE_SIZE (256u << 10)
-#define CHUNKS		 4u /* a power of two, for the numbers run over */
-#define CHUNK_SIZE	 (128u << 10) /* a block of zstd's */
-#define CHUNK_BEFORE	 4096u
-
-struct relay;
-
-struct reader {
-	struct source pub; /* first: the caller's pointer is ours */
-	int fd;
-	bool owned;		   /* fd is ours to close */
-	bool at_end;		   /* read(2) returned 0 */
-	enum source_result result; /* what ended it, SOURCE_OK before */
-	unsigned window_log;
-	bool regular;	     /* a regular file: reads end soon */
-	bool thread;	     /* always; see struct source_options */
-	struct relay *relay; /* where bytes come from then, else NULL */
-
-	uint8_t *buffer; /* the window lies in buffer[0..capacity) */
-	size_t capacity;
-
-	bool probed; /* plain or zstd has been decided */
-	ZSTD_DCtx *zstd;
-	uint8_t *input; /* of zstd: input[used..filled) is not decompressed */
-	size_t used, filled;
-	uint64_t file_read; /* bytes read(2) returned so far */
-	size_t hint;	    /* what zstd wants next, 0 between frames */
-	unsigned frames;    /* of zstd that have ended well */
-	unsigned frame;	    /* that the last bytes came from */
-	unsigned bad_frame; /* that is broken, FRAME_NONE: none */
-	bool pending; /* output did not fit: read no more before it is out */
-};
 
 static enum source_result fail_system(struct reader *r, int error)
 {
@@ -110,15 +78,13 @@ enum source_result source_open(struct source **s, const char *path,
 	return SOURCE_OK;
 }
 
-static void relay_stop(struct reader *r);
-
 void source_close(struct source *s)
 {
 	struct reader *const r = (struct reader *)s;
 
 	if (r == NULL)
 		return;
-	relay_stop(r);
+	source_relay_stop(r);
 	if (r->owned && r->fd >= 0)
 		close(r->fd);
 	ZSTD_freeDCtx(r->zstd);
@@ -158,7 +124,7 @@ static bool read_some(struct reader *r, uint8_t *to, size_t room, size_t *got)
  * little; when it fills more than half, the buffer doubles, so that an item
  * of n bytes is moved O(n) bytes in all.
  */
-static bool make_room(struct reader *r)
+bool source_make_room(struct reader *r)
 {
 	struct source *const s = &r->pub;
 	size_t wanted = r->capacity;
@@ -246,8 +212,9 @@ static enum source_result more_plain(struct reader *r)
 	size_t got;
 
 	if (!r->at_end) {
-		if (!make_room(r) || !read_some(r, r->buffer + s->size,
-						r->capacity - s->size, &got))
+		if (!source_make_room(r) ||
+		    !read_some(r, r->buffer + s->size, r->capacity - s->size,
+			       &got))
 			return r->result;
 		s->size += got;
 		s->file_offset = r->file_read;
@@ -335,13 +302,13 @@ static enum source_result decompress(struct reader *r)
 	return SOURCE_OK;
 }
 
-static enum source_result more_zstd(struct reader *r)
+enum source_result source_more_zstd(struct reader *r)
 {
 	struct source *const s = &r->pub;
 	const size_t before = s->size;
 	enum source_result result = SOURCE_OK;
 
-	if (!make_room(r))
+	if (!source_make_room(r))
 		return r->result;
 	while (result == SOURCE_OK && s->size == before) {
 		if (r->hint == 0) {
@@ -359,199 +326,7 @@ static enum source_result more_zstd(struct reader *r)
 	return result;
 }
 
-/* ---- a second thread that decompresses ahead */
-
-/* A piece of the stream, or the end of it, which has no bytes. */
-struct chunk {
-	size_t size;
-	enum source_result result;
-	uint64_t file_offset;
-	unsigned frame, bad_frame;
-	/* Room for what is left of the piece before, and the bytes. */
-	uint8_t before[CHUNK_BEFORE], data[CHUNK_SIZE];
-};
-
-/*
- * The reader inside has the file and zstd's state, and a chunk for a window.
- * The one outside has the caller's window, which is in a chunk that is lent to
- * it, or, while an item is too long for that, in a buffer of its own.
- */
-struct relay {
-	struct reader inside;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	unsigned made, taken; /* chunks, ever */
-	bool stop;
-	bool lent;   /* the first of the chunks not taken */
-	size_t used; /* of the chunk at hand, by copying */
-	struct chunk chunks[CHUNKS];
-};
-
-static void make_chunk(struct reader *inside, struct chunk *chunk)
-{
-	struct source *const s = &inside->pub;
-
-	inside->buffer = chunk->data;
-	s->window = chunk->data;
-	s->size = 0;
-	chunk->result = more_zstd(inside);
-	chunk->size = s->size;
-	chunk->file_offset = s->file_offset;
-	chunk->frame = inside->frame;
-	chunk->bad_frame = inside->bad_frame;
-}
-
-static void *run_relay(void *arg)
-{
-	struct relay *const p = arg;
-	enum source_result result = SOURCE_OK;
-
-	pthread_mutex_lock(&p->lock);
-	while (result == SOURCE_OK) {
-		struct chunk *const chunk = &p->chunks[p->made % CHUNKS];
-
-		while (p->made - p->taken == CHUNKS && !p->stop)
-			pthread_cond_wait(&p->changed, &p->lock);
-		if (p->stop)
-			break;
-		pthread_mutex_unlock(&p->lock);
-		make_chunk(&p->inside, chunk);
-		result = chunk->result;
-		pthread_mutex_lock(&p->lock);
-		p->made++;
-		pthread_cond_signal(&p->changed);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return NULL;
-}
-
-/*
- * Before anything has been decompressed. Without a thread things go on as
- * they are.
- */
-static void relay_start(struct reader *r)
-{
-	struct relay *const p = malloc(sizeof(*p));
-
-	if (p == NULL)
-		return;
-	p->inside = *r;
-	p->inside.capacity = CHUNK_SIZE;
-	p->made = p->taken = 0;
-	p->stop = p->lent = false;
-	p->used = 0;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->changed, NULL);
-	if (quiet_thread_start(&p->thread, run_relay, p)) {
-		r->relay = p;
-		return;
-	}
-	pthread_cond_destroy(&p->changed);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
-}
-
-static void relay_stop(struct reader *r)
-{
-	struct relay *const p = r->relay;
-
-	if (p == NULL)
-		return;
-	pthread_mutex_lock(&p->lock);
-	p->stop = true;
-	pthread_cond_signal(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-	pthread_join(p->thread, NULL);
-	pthread_cond_destroy(&p->changed);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
-	r->relay = NULL;
-}
-
-/* The next chunk that is not lent; waits for it. */
-static struct chunk *await_chunk(struct relay *p)
-{
-	const unsigned number = p->taken + p->lent;
-
-	pthread_mutex_lock(&p->lock);
-	while (p->made == number)
-		pthread_cond_wait(&p->changed, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	return &p->chunks[number % CHUNKS];
-}
-
-/* Gives the first chunk that is not taken back. */
-static void take_chunk(struct relay *p)
-{
-	pthread_mutex_lock(&p->lock);
-	p->taken++;
-	pthread_cond_signal(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* Puts what is left of the window before a chunk: both are the window now. */
-static void lend_chunk(struct reader *r, struct chunk *chunk)
-{
-	struct source *const s = &r->pub;
-	struct relay *const p = r->relay;
-	uint8_t *const window = chunk->data - s->size;
-
-	memcpy(window, s->window, s->size);
-	s->window = window;
-	s->size += chunk->size;
-	if (p->lent)
-		take_chunk(p);
-	p->lent = true;
-}
-
-/* Adds to the reader's own buffer what there is room for. */
-static void copy_chunk(struct reader *r, const struct chunk *chunk)
-{
-	struct source *const s = &r->pub;
-	struct relay *const p = r->relay;
-	const size_t left = chunk->size - p->used;
-	const size_t room = r->capacity - s->size;
-	const size_t size = left < room ? left : room;
-
-	memcpy(r->buffer + s->size, chunk->data + p->used, size);
-	s->size += size;
-	p->used += size;
-	if (p->used == chunk->size) {
-		p->used = 0;
-		take_chunk(p);
-	}
-}
-
-static enum source_result more_relayed(struct reader *r)
-{
-	struct source *const s = &r->pub;
-	struct relay *const p = r->relay;
-	const bool copy = p->used != 0 || s->size > CHUNK_BEFORE;
-	struct chunk *const chunk = await_chunk(p);
-
-	s->file_offset = chunk->file_offset;
-	r->frame = chunk->frame;
-	r->bad_frame = chunk->bad_frame;
-	/* It stays, and so does the window. */
-	if (chunk->result != SOURCE_OK) {
-		s->error_number = p->inside.pub.error_number;
-		memcpy(s->error, p->inside.pub.error, sizeof(s->error));
-		return r->result = chunk->result;
-	}
-	if (!copy) {
-		lend_chunk(r, chunk);
-		return SOURCE_OK;
-	}
-	if (!make_room(r))
-		return r->result;
-	if (p->lent) {
-		p->lent = false;
-		take_chunk(p);
-	}
-	copy_chunk(r, chunk);
-	return SOURCE_OK;
-}
+/* ---- either way */
 
 static bool wants_relay(const struct reader *r)
 {
@@ -574,11 +349,11 @@ enum source_result source_more(struct source *s)
 	if (first && !probe(r))
 		return r->result;
 	if (s->compressed && first && wants_relay(r))
-		relay_start(r);
+		source_relay_start(r);
 	if (r->relay != NULL)
-		return more_relayed(r);
+		return source_relay_more(r);
 	if (s->compressed)
-		return more_zstd(r);
+		return source_more_zstd(r);
 	if (first && s->size != 0)
 		return SOURCE_OK;
 	return more_plain(r);

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +21,12 @@
 
 #include "source.h"
 
-/* All is tested twice: the second time zstd has a thread of its own. */
+/*
+ * All is tested three times: the second time zstd has a thread of its own, the
+ * third time its work is shared.
+ */
 static struct source_options usual;
+static bool sharing;
 
 struct bytes {
 	uint8_t *data;
@@ -167,10 +173,50 @@ static void end_pipe(struct feeder *f)
 
 /* ---- reading */
 
+/* A thread that has nothing to do but to decompress, if that is shared. */
+struct helper {
+	struct source *source;
+	pthread_t thread;
+	bool runs;
+	atomic_bool stop;
+};
+static atomic_uint helped; /* pieces, in all */
+
+static void *help(void *arg)
+{
+	struct helper *const h = arg;
+
+	while (!h->stop)
+		if (source_work_ahead(h->source))
+			helped++;
+		else
+			sched_yield();
+	return NULL;
+}
+
+static void start_helper(struct helper *h, struct source *s)
+{
+	if (!sharing || h->runs || !source_share(s))
+		return;
+	h->source = s;
+	h->stop = false;
+	h->runs = pthread_create(&h->thread, NULL, help, h) == 0;
+	assert_true(h->runs);
+	assert_true(source_share(s));
+}
+
+static void end_helper(struct helper *h)
+{
+	h->stop = true;
+	if (h->runs)
+		pthread_join(h->thread, NULL);
+}
+
 /* Reads to the end, keeping keep bytes in the window all the time. */
 static enum source_result drain(struct source *s, size_t keep,
 				struct bytes *got)
 {
+	struct helper helper = {.runs = false};
 	enum source_result result;
 
 	*got = new_bytes(0);
@@ -181,7 +227,9 @@ static enum source_result drain(struct source *s, size_t keep,
 		append(got, s->window, n);
 		source_take(s, n);
 		result = source_more(s);
+		start_helper(&helper, s);
 	} while (result == SOURCE_OK);
+	end_helper(&helper);
 	append(got, s->window, s->size);
 	/* It repeats itself, and leaves the window alone. */
 	assert_int_equal(source_more(s), result);
@@ -605,11 +653,16 @@ int main(void)
 	/* Standard input is put aside and back: there must be one. */
 	if (fcntl(STDIN_FILENO, F_GETFD) < 0)
 		(void)!open("/dev/null", O_RDONLY);
-	for (usual.thread = false;; usual.thread = true) {
-		const int failed =
-			cmocka_run_group_tests(tests, make_path, remove_path);
+	for (int round = 1; round <= 3; round++) {
+		int failed;
 
-		if (failed != 0 || usual.thread)
+		usual.thread = round >= 2;
+		sharing = round == 3;
+		failed = cmocka_run_group_tests(tests, make_path, remove_path);
+		if (failed != 0)
 			return failed;
 	}
+	if (helped == 0)
+		fputs("the helping thread had nothing to do\n", stderr);
+	return helped == 0;
 }
