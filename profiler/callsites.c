@@ -23,6 +23,7 @@ bool callsites_open(struct callsites *c, struct wbuf *out,
 	c->y = y;
 	c->facts = facts;
 	c->traces = traces;
+	c->learnt = traces->learnt;
 	c->depth = depth;
 	c->unloads = elf_names_unloads();
 	c->places = calloc(CALLSITE_PLACES, sizeof *c->places);
@@ -76,6 +77,7 @@ static bool grow(struct callsites *c, void *array, uint32_t count,
 /* Frames of one key, innermost first, while they are found. */
 struct frames {
 	uint32_t block, count;
+	uint32_t doubt; /* when no line was found: by what was learnt, and 1 */
 	uint32_t numbers[SPOT_FRAMES_MAX];
 };
 
@@ -181,15 +183,17 @@ static void find_on_trace(struct callsites *c, const struct callsite_trace *t,
 			  struct frames *f)
 {
 	struct vm_trace_line found;
-	uint32_t i;
+	uint32_t i, learnt = c->traces->learnt;
 	found.callers.whole = false;
 	found.callers.count = 0;
 	if (t->at && (t->exit ? vm_traces_exit_line
 			      : vm_traces_line)(c->traces, c->y, t->trace,
-						t->number, t->at, &found))
+						t->number, t->at, &found)) {
 		add_line_on_trace(c, t->number, found.proto, found.line, f);
-	else
+	} else {
 		find_trace(c, t, f);
+		f->doubt = t->at ? learnt + 1 : 0;
+	}
 	for (i = 0; c->depth && i < found.callers.count; i++) {
 		const struct vm_inlined_frame *one = &found.callers.frames[i];
 		if (one->proto)
@@ -207,7 +211,7 @@ static void find_frames(struct callsites *c, uint64_t key, uintptr_t object,
 			uint32_t outer, const struct callsite_trace *trace,
 			struct frames *f)
 {
-	f->count = f->block = 0;
+	f->count = f->block = f->doubt = 0;
 	switch (key & 3) {
 	case VM_KEY_SMALL:
 		find_small(c, (uint32_t)VM_KEY_WHAT(key), object, f);
@@ -253,9 +257,18 @@ static bool keep_spot(struct callsites *c, uint64_t key, uint32_t i,
 	}
 	s->block = f->block;
 	s->count = f->count;
+	s->doubt = f->doubt;
 	memcpy(c->spot_frames + s->first, f->numbers,
 	       f->count * sizeof *f->numbers);
 	return true;
+}
+
+/* Does the spot tell what its key stands for? 0: there is none. */
+static bool stands(const struct callsites *c, uint32_t i)
+{
+	const struct callsite_spot *s = &c->spots[i];
+	return i && c->d.blocks[s->block].alive &&
+	       (!s->doubt || s->doubt == c->traces->learnt + 1);
 }
 
 /* The key's frames; out has room for SPOT_FRAMES_MAX. Their number; 0: none. */
@@ -266,7 +279,7 @@ static uint32_t frames_of(struct callsites *c, uint64_t key, uintptr_t object,
 	uint32_t i = pair_map_get(&c->by_key, key, 0);
 	const struct callsite_spot *s = &c->spots[i];
 	struct frames f;
-	if (i && c->d.blocks[s->block].alive) {
+	if (stands(c, i)) {
 		memcpy(out, c->spot_frames + s->first, s->count * sizeof *out);
 		return s->count;
 	}
@@ -282,7 +295,7 @@ uint32_t callsites_trace_frames(struct callsites *c, uint64_t key,
 {
 	uint32_t i = pair_map_get(&c->by_key, key, 0);
 	uint32_t frames[SPOT_FRAMES_MAX];
-	if (i && c->d.blocks[c->spots[i].block].alive)
+	if (stands(c, i))
 		return c->spots[i].count;
 	return frames_of(c, key, 0, 0, trace, frames);
 }
@@ -346,6 +359,16 @@ static uint32_t go_on(struct callsites *c, uint32_t callsite,
 	return callsite;
 }
 
+/* What had no line may have one now: all paths are looked at again. */
+static void see_learnt(struct callsites *c)
+{
+	if (c->learnt == c->traces->learnt)
+		return;
+	c->learnt = c->traces->learnt;
+	c->generation++;
+	c->before->count = 0;
+}
+
 uint32_t callsites_define(struct callsites *c,
 			  const struct callsite_trace *trace)
 {
@@ -367,6 +390,7 @@ uint32_t callsites_define(struct callsites *c,
 	}
 	c->stack = c->before;
 	c->before = stack;
+	see_learnt(c);
 	return callsite;
 }
 

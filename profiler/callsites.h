@@ -25,6 +25,7 @@ struct callsite_spot {
 	uint32_t block; /* the prototype or trace; 0: lives for ever */
 	uint32_t count;
 	uint32_t first; /* in spot_frames, innermost first */
+	uint32_t doubt; /* 0: it stays what it is; see callsites.c */
 };
 
 /* From a callsite to one that it called. */
@@ -59,6 +60,7 @@ struct callsites {
 	struct vm_traces *traces;
 	uint32_t depth; /* 0: without stacks */
 	uint32_t generation;
+	uint32_t learnt;  /* traces->learnt as of now */
 	uint64_t unloads; /* elf_names_unloads() as of now */
 	uint32_t c_block; /* C functions live until a library is unloaded */
 	uint32_t internal[LJM_INTERNAL_LAST + 1]; /* their callsites */

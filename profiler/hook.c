@@ -150,6 +150,17 @@ static uint8_t *put_trace_number(struct recorder *r, unsigned kind,
 	return wbuf_put_uleb128(r->out.pos + 1, number);
 }
 
+/* More is known: what had no line may have one now. */
+static void forget_unknown(struct recorder *r)
+{
+	size_t i;
+	r->learnt = r->traces.learnt;
+	for (i = 0; i < RECORDER_PLACES; i++)
+		if ((r->places[i].bytes[0] >> LJM_SOURCE_SHIFT &
+		     LJM_SOURCE_MASK) == LJM_SOURCE_TRACE)
+			r->places[i].pc = 0;
+}
+
 /*
  * A call of compiled code, or an exit from it, seen for the first time: its
  * line, if certain. at: the return address, or the exit's snapshot.
@@ -174,6 +185,8 @@ static NOINLINE uint8_t *put_new_call(struct recorder *r, unsigned kind,
 		if (p)
 			keep_place(r, at, trace, p);
 	}
+	if (r->learnt != r->traces.learnt)
+		forget_unknown(r);
 	errno = saved;
 	return p;
 }

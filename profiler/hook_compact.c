@@ -182,14 +182,15 @@ static NOINLINE uint32_t define_place(struct recorder *r, uint64_t key,
 	struct callsites *c = &r->compact->callsites;
 	struct callsite_place *entry = callsites_place(c, key);
 	int saved = errno;
-	uint32_t callsite;
+	/* From before: defining it may be a reason to do it again. */
+	uint32_t callsite, generation = c->generation;
 	vm_stack_begin(c->stack);
 	vm_stack_push(c->stack, key);
 	c->objects[0] = object;
 	callsite = callsites_define(c, trace);
 	entry->key = key;
 	entry->object = object;
-	entry->generation = c->generation;
+	entry->generation = generation;
 	entry->callsite = callsite;
 	errno = saved;
 	return defined(r, callsite);

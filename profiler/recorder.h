@@ -96,6 +96,7 @@ struct recorder {
 	struct compact *compact; /* NULL: format 3 */
 	uintptr_t global;	 /* the VM's global_State */
 	bool trace_numbers;	 /* traces instead of their lines */
+	uint32_t learnt;	 /* traces.learnt, by which places are kept */
 	bool prepared;		 /* layout, global and traces are set */
 	bool hears_traces;	 /* the handler of trace events is there */
 	struct symbols symbols;

@@ -139,6 +139,7 @@ static void narrow(struct vm_traces *t, struct vm_helper *h,
 		if (count_class(v, s, h->classes[i]) >=
 		    calls + count_others(t, v, s, h->classes[i], h->target))
 			h->classes[kept++] = h->classes[i];
+	t->learnt += h->count != kept;
 	h->count = kept;
 }
 
@@ -165,6 +166,7 @@ static void learn(struct vm_traces *t, const struct trace_view *v,
 		h->target = target;
 		first_classes(h, v, &s, calls);
 		t->helper_count += h->target != 0;
+		t->learnt += h->target != 0;
 	}
 }
 

@@ -48,6 +48,7 @@ struct vm_traces {
 	struct vm_trace_logs logs;
 	struct vm_helper helpers[VM_HELPERS]; /* open addressing */
 	uint32_t helper_count;
+	uint32_t learnt; /* changes with what is known of the helpers */
 };
 
 /* Starts with the helpers that a primed one (or NULL) knows, and no logs. */

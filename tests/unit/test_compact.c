@@ -111,7 +111,7 @@ static uint8_t *write_stream(const char *path, size_t *size)
 	static struct compact c;
 	static struct vm_layout layout;
 	static struct vm_stack_facts facts;
-	struct vm_traces *no_traces = NULL;
+	static struct vm_traces no_traces;
 	struct sink sink;
 	struct wbuf out;
 	uint8_t *bytes;
@@ -119,7 +119,7 @@ static uint8_t *write_stream(const char *path, size_t *size)
 	uint32_t i, parent = 0;
 	assert_int_equal(sink_open(&sink, path), 0);
 	assert_true(wbuf_open(&out, &sink));
-	assert_true(compact_open(&c, &out, &layout, &facts, no_traces, 64,
+	assert_true(compact_open(&c, &out, &layout, &facts, &no_traces, 64,
 				 "a VM", NULL));
 	for (i = 1; i <= CALLSITES; i++) {
 		uint32_t frame = definitions_frame(&c.callsites.d,
