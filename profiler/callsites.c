@@ -411,6 +411,7 @@ void callsites_forget(struct callsites *c, uintptr_t address)
 {
 	if (!definitions_forget(&c->d, address))
 		return;
+	vm_exits_forget(&c->traces->exits, address);
 	c->generation++;
 	c->before->count = 0;
 }
@@ -418,6 +419,7 @@ void callsites_forget(struct callsites *c, uintptr_t address)
 void callsites_forget_all(struct callsites *c)
 {
 	definitions_forget_all(&c->d);
+	vm_exits_begin(&c->traces->exits, true);
 	c->c_block = 0;
 	c->generation++;
 	c->before->count = 0;

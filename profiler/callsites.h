@@ -50,7 +50,7 @@ struct callsite_trace {
 	uint32_t number;
 	uintptr_t trace;
 	bool exit;    /* it is being left */
-	uintptr_t at; /* return address, or the exit's snapshot; 0: no line */
+	uintptr_t at; /* return address, vm_traces_exit_at(); 0: no line */
 };
 
 struct callsites {

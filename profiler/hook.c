@@ -163,7 +163,7 @@ static void forget_unknown(struct recorder *r)
 
 /*
  * A call of compiled code, or an exit from it, seen for the first time: its
- * line, if certain. at: the return address, or the exit's snapshot.
+ * line, if certain. at: the return address, or what tells the exit's.
  */
 static NOINLINE uint8_t *put_new_call(struct recorder *r, unsigned kind,
 				      const struct vm_place *place,
@@ -203,20 +203,46 @@ VM_INLINE uint8_t *put_place(struct recorder *r, unsigned kind,
 	return p + entry->size;
 }
 
+NOINLINE uintptr_t hook_exit_at(struct recorder *r, unsigned kind,
+				uintptr_t trace, size_t nsize,
+				bool (*watch)(struct recorder *r,
+					      uintptr_t trace))
+{
+	struct vm_exits *e = &r->traces.exits;
+	uintptr_t snapshot;
+	int saved = errno;
+	if (kind == LJM_KIND_FREE)
+		return 0;
+	snapshot =
+		vm_exit_snapshot(&r->layout, r->layout.gc64, r->global, trace);
+	if (!snapshot)
+		return 0;
+	if (VM_UNLIKELY(!vm_exits_knows(e, trace, snapshot)) && watch(r, trace))
+		vm_exits_learn(e, &r->layout, trace, snapshot);
+	errno = saved;
+	return vm_traces_exit_at(&r->traces, &r->layout, trace, snapshot,
+				 kind == LJM_KIND_REALLOC, nsize);
+}
+
+static bool watch_trace(struct recorder *r, uintptr_t trace)
+{
+	return after_symbol(r, symbols_watch(&r->symbols, trace));
+}
+
 VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
-			     const struct vm_place *place)
+			     const struct vm_place *place, size_t nsize)
 {
 	uint32_t number = place->trace;
 	const struct recorder_place *entry;
 	uintptr_t trace = vm_near_trace(&r->vm, gc64, number);
-	uintptr_t at = 0;
+	uintptr_t at;
 	if (VM_UNLIKELY(!r->layout.has_trace_lines || r->trace_numbers ||
 			!trace))
 		return put_trace_number(r, kind, number, trace);
 	if (VM_LIKELY(place->where != VM_EXIT))
 		at = vm_near_return_address(&r->vm, gc64, trace);
-	else if (kind == LJM_KIND_ALLOC) /* else the stack grows */
-		at = vm_exit_snapshot(&r->layout, gc64, r->global, trace);
+	else
+		at = hook_exit_at(r, kind, trace, nsize, watch_trace);
 	if (VM_UNLIKELY(!at))
 		return put_trace_number(r, kind, number, trace);
 	entry = place_entry(r, at);
@@ -229,7 +255,8 @@ VM_INLINE uint8_t *put_trace(struct recorder *r, bool gc64, unsigned kind,
  * Puts head and location behind the buffer's contents; returns where the
  * payload goes, or NULL when the recording ended.
  */
-VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
+VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind,
+			      size_t nsize)
 {
 	struct vm_place place;
 	if (VM_UNLIKELY(!has_room(r)) && !make_room(r))
@@ -246,7 +273,7 @@ VM_INLINE uint8_t *put_source(struct recorder *r, bool gc64, unsigned kind)
 	}
 	case VM_TRACE:
 	case VM_EXIT:
-		return put_trace(r, gc64, kind, &place);
+		return put_trace(r, gc64, kind, &place, nsize);
 	case VM_C:
 		return put_c(r, kind, &place);
 	case VM_INTERNAL:
@@ -263,6 +290,7 @@ static NOINLINE void forget(struct recorder *r, void *ptr, size_t size)
 	size_t i;
 	if (!symbols_forget(&r->symbols, start))
 		return;
+	vm_exits_forget(&r->traces.exits, start);
 	for (i = 0; i < RECORDER_PLACES; i++)
 		if (r->places[i].pc - start <= size ||
 		    r->places[i].proto == start)
@@ -272,7 +300,7 @@ static NOINLINE void forget(struct recorder *r, void *ptr, size_t size)
 VM_INLINE void record_free(struct recorder *r, bool gc64, bool pdep, void *ptr,
 			   size_t osize)
 {
-	uint8_t *p = put_source(r, gc64, LJM_KIND_FREE);
+	uint8_t *p = put_source(r, gc64, LJM_KIND_FREE, 0);
 	if (!p)
 		return;
 	p = wbuf_put(p, (uintptr_t)ptr, pdep);
@@ -284,11 +312,13 @@ VM_INLINE void record_free(struct recorder *r, bool gc64, bool pdep, void *ptr,
 VM_INLINE void *record_alloc(struct recorder *r, bool gc64, bool pdep,
 			     size_t nsize)
 {
-	uint8_t *p = put_source(r, gc64, LJM_KIND_ALLOC);
+	uint8_t *p = put_source(r, gc64, LJM_KIND_ALLOC, nsize);
 	void *block = r->alloc(r->alloc_ud, NULL, 0, nsize);
 	if (block && p) {
 		p = wbuf_put(p, (uintptr_t)block, pdep);
 		r->out.pos = wbuf_put(p, nsize, pdep);
+	} else {
+		vm_exits_refused(&r->traces.exits);
 	}
 	return block;
 }
@@ -296,13 +326,15 @@ VM_INLINE void *record_alloc(struct recorder *r, bool gc64, bool pdep,
 VM_INLINE void *record_realloc(struct recorder *r, bool gc64, bool pdep,
 			       void *ptr, size_t osize, size_t nsize)
 {
-	uint8_t *p = put_source(r, gc64, LJM_KIND_REALLOC);
+	uint8_t *p = put_source(r, gc64, LJM_KIND_REALLOC, nsize);
 	void *block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	if (block && p) {
 		p = wbuf_put(p, (uintptr_t)ptr, pdep);
 		p = wbuf_put(p, osize, pdep);
 		p = wbuf_put(p, (uintptr_t)block, pdep);
 		r->out.pos = wbuf_put(p, nsize, pdep);
+	} else {
+		vm_exits_refused(&r->traces.exits);
 	}
 	return block;
 }

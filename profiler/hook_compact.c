@@ -210,8 +210,13 @@ VM_INLINE uint32_t place_callsite(struct recorder *r, uint64_t key,
 
 /* ---- any callsite */
 
+static bool watch_trace(struct recorder *r, uintptr_t trace)
+{
+	return definitions_block(&r->compact->callsites.d, trace) != 0;
+}
+
 VM_INLINE uint32_t trace_callsite(struct recorder *r, bool gc64, unsigned kind,
-				  const struct vm_place *place)
+				  const struct vm_place *place, size_t nsize)
 {
 	struct callsite_trace t = {.number = place->trace,
 				   .exit = place->where == VM_EXIT};
@@ -222,9 +227,9 @@ VM_INLINE uint32_t trace_callsite(struct recorder *r, bool gc64, unsigned kind,
 	if (VM_LIKELY(r->layout.has_trace_lines && !r->trace_numbers)) {
 		if (VM_LIKELY(!t.exit))
 			t.at = vm_near_return_address(&r->vm, gc64, t.trace);
-		else if (kind == LJM_KIND_ALLOC) /* else the stack grows */
-			t.at = vm_exit_snapshot(&r->layout, gc64, r->global,
-						t.trace);
+		else
+			t.at = hook_exit_at(r, kind, t.trace, nsize,
+					    watch_trace);
 	}
 	key = VM_KEY(VM_KEY_TRACE, t.at ? t.at : t.trace);
 	if (!r->compact->callsites.depth)
@@ -233,7 +238,8 @@ VM_INLINE uint32_t trace_callsite(struct recorder *r, bool gc64, unsigned kind,
 }
 
 /* 0 when the recording ended. */
-VM_INLINE uint32_t callsite_now(struct recorder *r, bool gc64, unsigned kind)
+VM_INLINE uint32_t callsite_now(struct recorder *r, bool gc64, unsigned kind,
+				size_t nsize)
 {
 	struct vm_place place;
 	uintptr_t L;
@@ -258,16 +264,16 @@ VM_INLINE uint32_t callsite_now(struct recorder *r, bool gc64, unsigned kind)
 			       : define_stack(r, L, NULL, 0);
 	case VM_TRACE:
 	case VM_EXIT:
-		return trace_callsite(r, gc64, kind, &place);
+		return trace_callsite(r, gc64, kind, &place, nsize);
 	case VM_INTERNAL:
 	default:
 		return internal_callsite(r, internal_kind(r));
 	}
 }
 
-uint32_t hook_compact_callsite(struct recorder *r, unsigned kind)
+uint32_t hook_compact_callsite(struct recorder *r, unsigned kind, size_t nsize)
 {
-	return callsite_now(r, r->layout.gc64, kind);
+	return callsite_now(r, r->layout.gc64, kind, nsize);
 }
 
 /* ---- the events */
@@ -275,7 +281,7 @@ uint32_t hook_compact_callsite(struct recorder *r, unsigned kind)
 VM_INLINE void *record_free(struct recorder *r, bool gc64, void *ptr,
 			    size_t osize)
 {
-	uint32_t callsite = ptr ? callsite_now(r, gc64, LJM_KIND_FREE) : 0;
+	uint32_t callsite = ptr ? callsite_now(r, gc64, LJM_KIND_FREE, 0) : 0;
 	if (callsite)
 		compact_free_event(r->compact, callsite, (uintptr_t)ptr, osize);
 	if (definitions_may_be_watched(&r->compact->callsites.d,
@@ -286,21 +292,25 @@ VM_INLINE void *record_free(struct recorder *r, bool gc64, void *ptr,
 
 VM_INLINE void *record_alloc(struct recorder *r, bool gc64, size_t nsize)
 {
-	uint32_t callsite = callsite_now(r, gc64, LJM_KIND_ALLOC);
+	uint32_t callsite = callsite_now(r, gc64, LJM_KIND_ALLOC, nsize);
 	void *block = r->alloc(r->alloc_ud, NULL, 0, nsize);
 	if (block && callsite)
 		compact_alloc(r->compact, callsite, (uintptr_t)block, nsize);
+	else
+		vm_exits_refused(&r->traces.exits);
 	return block;
 }
 
 VM_INLINE void *record_realloc(struct recorder *r, bool gc64, void *ptr,
 			       size_t osize, size_t nsize)
 {
-	uint32_t callsite = callsite_now(r, gc64, LJM_KIND_REALLOC);
+	uint32_t callsite = callsite_now(r, gc64, LJM_KIND_REALLOC, nsize);
 	void *block = r->alloc(r->alloc_ud, ptr, osize, nsize);
 	if (block && callsite)
 		compact_realloc(r->compact, callsite, (uintptr_t)ptr, osize,
 				(uintptr_t)block, nsize);
+	else
+		vm_exits_refused(&r->traces.exits);
 	return block;
 }
 

@@ -4,6 +4,7 @@
 #ifndef LJMEMPROF_HOOK_COMPACT_H
 #define LJMEMPROF_HOOK_COMPACT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,10 +18,11 @@ hook_record_fn hook_compact_record_wide;
 hook_record_fn hook_compact_record_narrow;
 
 /*
- * From where the VM calls now, for an event of this kind: the number of a
- * callsite. 0 when the recording ended. Must run before the allocator below.
+ * From where the VM calls now, for an event of this kind and new size: the
+ * number of a callsite. 0 when the recording ended. Must run before the
+ * allocator below.
  */
-uint32_t hook_compact_callsite(struct recorder *r, unsigned kind);
+uint32_t hook_compact_callsite(struct recorder *r, unsigned kind, size_t nsize);
 
 /* The allocators: lua_Alloc, their ud is the struct recorder. */
 void *hook_compact_wide(void *ud, void *ptr, size_t osize, size_t nsize);
@@ -33,5 +35,14 @@ void *hook_compact_narrow(void *ud, void *ptr, size_t osize, size_t nsize);
  */
 hook_record_fn hook_pass_nested;
 hook_record_fn hook_pass_or_record;
+
+/*
+ * What tells the line of what a trace asks for on being left: see
+ * vm_traces_exit_at(). watch makes known that the trace must be forgotten when
+ * it is freed; false when that fails.
+ */
+uintptr_t hook_exit_at(struct recorder *r, unsigned kind, uintptr_t trace,
+		       size_t nsize,
+		       bool (*watch)(struct recorder *r, uintptr_t trace));
 
 #endif

@@ -35,7 +35,7 @@ void *hook_live_record(struct recorder *r, void *ptr, size_t osize,
 		       size_t nsize)
 {
 	unsigned kind = ptr ? LJM_KIND_REALLOC : LJM_KIND_ALLOC;
-	uint32_t callsite = nsize ? hook_compact_callsite(r, kind) : 0;
+	uint32_t callsite = nsize ? hook_compact_callsite(r, kind, nsize) : 0;
 	void *block;
 	int saved;
 	if (ptr && !nsize)
@@ -45,6 +45,8 @@ void *hook_live_record(struct recorder *r, void *ptr, size_t osize,
 	/* Not when it failed, nor when the watch has ended for an error. */
 	if ((block || !nsize) && r->recording == RECORDER_LIVE)
 		tell(r, ptr, osize, block, nsize, callsite);
+	else
+		vm_exits_refused(&r->traces.exits);
 	errno = saved;
 	__asm__ volatile("" ::: "memory");
 	r->busy = false;

@@ -244,6 +244,13 @@ static void adopt(struct recorder *r, lua_State *L,
 	recorder_install(r, L, mode);
 }
 
+void recorder_begin_exits(struct recorder *r)
+{
+	/* The environment's signal may come while a trace is left. */
+	vm_exits_begin(&r->traces.exits,
+		       (int32_t)vm_u32(r->vm.vmstate) == r->vm.state_gc - 1);
+}
+
 static int open_buffers(struct recorder *r, const char *path,
 			const struct recorder_options *options)
 {
@@ -255,6 +262,7 @@ static int open_buffers(struct recorder *r, const char *path,
 	r->trace_numbers = options->trace_numbers;
 	r->error = 0;
 	r->missed = false;
+	recorder_begin_exits(r);
 	r->start_us = microseconds();
 	return error;
 }

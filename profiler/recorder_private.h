@@ -16,6 +16,9 @@ bool recorder_open_compact(struct recorder *r, uint32_t depth);
 void recorder_set_vm(struct recorder *r, lua_State *L,
 		     const struct recorder_vm *vm);
 
+/* What is asked for on leaving traces is seen from now on. */
+void recorder_begin_exits(struct recorder *r);
+
 /*
  * Put the hook into the VM's allocator chain, unless it is there; and take it
  * out, if it is on top.

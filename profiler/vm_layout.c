@@ -491,6 +491,7 @@ static bool measure_all(struct search *s)
 	if (!layout_hold_trial(s))
 		return false;
 	layout_measure_trace_lines(s);
+	layout_measure_exit_plans(s);
 	layout_measure_collector(s);
 	return true;
 }

@@ -84,6 +84,15 @@ struct vm_layout {
 	uint8_t ir_retf;	/* a return to a function below */
 	uint8_t bc_ret0;	/* bytecode: return without results */
 	uint8_t ir_family[256]; /* enum vm_ir_family, by opcode */
+	uint8_t ir_role[256];	/* enum vm_ir_role, by opcode */
+
+	/* What an exit makes anew can be foreseen (vm_exit.h). */
+	bool has_exit_plans;
+	int32_t tab_size;  /* of a table's header, bytes */
+	int32_t tab_array; /* reference: its array */
+	int32_t tab_node;  /* reference: its hash part */
+	int32_t tab_asize; /* uint32_t: slots of its array */
+	int32_t tab_hmask; /* uint32_t: nodes of its hash part, less one */
 
 	/* Values of vmstate. */
 	int32_t state_c;
@@ -104,6 +113,22 @@ enum vm_ir_family {
 	VM_IR_BUFSTR,
 	VM_IR_TOSTR, /* further told apart by its mode, operand 2 */
 	VM_IR_OTHER, /* BUFPUT, CALL*: these share helpers */
+};
+
+/* What other IR instructions are in an object that was saved. */
+enum vm_ir_role {
+	VM_IR_NO_ROLE,
+	VM_IR_TABLE_STORE, /* into the array or hash part */
+	VM_IR_OTHER_STORE, /* into the header, or cdata */
+	VM_IR_AREF,	   /* a slot of the array */
+	VM_IR_HREF,	   /* a key that is there */
+	VM_IR_HREFK,
+	VM_IR_KPRI, /* constants */
+	VM_IR_KGC,
+	VM_IR_KINT,
+	VM_IR_KNUM,
+	VM_IR_KINT64,
+	VM_IR_KSLOT, /* a key and its slot */
 };
 
 /* A snapshot, in builds since 2021; the calibration compares with jit.util. */

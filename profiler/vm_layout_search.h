@@ -57,6 +57,12 @@ bool layout_measure_trace(struct search *s);
 void layout_measure_exit(struct search *s);
 void layout_measure_trace_lines(struct search *s);
 
+/* What an exit makes anew. Needs the lines, and their log. */
+void layout_measure_exit_plans(struct search *s);
+
+/* A handler of jit.attach(f, "record"), for s->traces. */
+void layout_log_trace(void *arg, struct probe *probe, lua_State *L);
+
 /*
  * What stacks need, and the walk against the debug API. Stacks are verified
  * when the trial has been held.

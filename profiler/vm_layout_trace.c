@@ -361,6 +361,18 @@ static bool measure_opcodes(struct search *s)
 		{"CALLL ", VM_IR_OTHER},  {"CALLS ", VM_IR_OTHER},
 		{"CALLXS", VM_IR_OTHER},
 	};
+	static const struct {
+		const char *name;
+		uint8_t role;
+	} roles[] = {
+		{"ASTORE", VM_IR_TABLE_STORE}, {"HSTORE", VM_IR_TABLE_STORE},
+		{"FSTORE", VM_IR_OTHER_STORE}, {"XSTORE", VM_IR_OTHER_STORE},
+		{"AREF  ", VM_IR_AREF},	       {"HREF  ", VM_IR_HREF},
+		{"HREFK ", VM_IR_HREFK},       {"KGC   ", VM_IR_KGC},
+		{"KINT  ", VM_IR_KINT},	       {"KNUM  ", VM_IR_KNUM},
+		{"KINT64", VM_IR_KINT64},      {"KSLOT ", VM_IR_KSLOT},
+		{"KPRI  ", VM_IR_KPRI},
+	};
 	size_t op, i, n = strlen(s->probe.irnames) / 6;
 	struct {
 		const char *name;
@@ -381,6 +393,9 @@ static bool measure_opcodes(struct search *s)
 		for (i = 0; i < sizeof kinds / sizeof *kinds; i++)
 			if (!memcmp(name, kinds[i].name, 6))
 				s->y.ir_family[op] = kinds[i].family;
+		for (i = 0; i < sizeof roles / sizeof *roles; i++)
+			if (!memcmp(name, roles[i].name, 6))
+				s->y.ir_role[op] = roles[i].role;
 	}
 	return found == sizeof marks / sizeof *marks;
 }
@@ -434,7 +449,7 @@ static void watch_trace_trial(void *arg, struct probe *probe)
 		s->trial_wrong++;
 }
 
-static void record_trace_trial(void *arg, struct probe *probe, lua_State *L)
+void layout_log_trace(void *arg, struct probe *probe, lua_State *L)
 {
 	struct search *s = arg;
 	vm_traces_record(&s->traces, &s->y, (uintptr_t)probe->global, L);
@@ -448,8 +463,8 @@ static bool hold_trace_trial(struct search *s)
 	char error[160];
 	vm_traces_init(&s->traces, NULL);
 	s->trial_wrong = 0;
-	return probe_trace_trial(&s->probe, watch_trace_trial,
-				 record_trace_trial, s, error, sizeof error) &&
+	return probe_trace_trial(&s->probe, watch_trace_trial, layout_log_trace,
+				 s, error, sizeof error) &&
 	       !s->trial_wrong && s->exact >= TRACE_TRIAL_EXACT_MIN;
 }
 

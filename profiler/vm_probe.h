@@ -138,6 +138,7 @@ struct probe {
 	void (*on_resumed)(void *arg, struct probe *probe, lua_State *L,
 			   int kind);
 	void (*on_named)(void *arg, const void *function, int kind);
+	void (*on_made)(void *arg, const void *object, int line);
 };
 
 /* How the functions of probe_names() call another, of this name. */
@@ -207,6 +208,17 @@ bool probe_trace_trial(struct probe *probe,
 					 lua_State *L),
 		       void *arg, char *error, size_t error_size);
 
+/*
+ * Compiles loops whose code saves itself objects of several lines, and makes
+ * them anew on being left; then tells each object and its line by on_made.
+ * on_record: as above. Returns false with a sentence when it fails to run.
+ */
+bool probe_exit_trial(struct probe *probe,
+		      void (*on_made)(void *arg, const void *object, int line),
+		      void (*on_record)(void *arg, struct probe *probe,
+					lua_State *L),
+		      void *arg, char *error, size_t error_size);
+
 /* Between vm_probe.c and vm_probe_run.c. */
 
 /* Copies as much as can be read, up to n bytes, and returns how much. */
@@ -223,5 +235,6 @@ extern const char probe_trial_program[];
 extern const char probe_builtins_program[];
 extern const char probe_names_program[];
 extern const char probe_traces_program[];
+extern const char probe_exits_program[];
 
 #endif

@@ -429,3 +429,36 @@ bool probe_trace_trial(struct probe *probe,
 		take_error(L, "trace trial", error, error_size);
 	return ok;
 }
+
+/* made(object, line) */
+static int probe_l_made(lua_State *L)
+{
+	struct probe *probe = probe_of(L);
+	probe->on_made(probe->watch_arg, lua_topointer(L, 1),
+		       (int)lua_tointeger(L, 2));
+	return 0;
+}
+
+bool probe_exit_trial(struct probe *probe,
+		      void (*on_made)(void *arg, const void *object, int line),
+		      void (*on_record)(void *arg, struct probe *probe,
+					lua_State *L),
+		      void *arg, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	bool ok;
+	probe->on_made = on_made;
+	probe->on_record = on_record;
+	probe->watch_arg = arg;
+	ok = luaL_loadbuffer(L, probe_exits_program,
+			     strlen(probe_exits_program),
+			     probe->chunkname) == 0;
+	if (ok) {
+		push_function(probe, probe_l_made);
+		push_function(probe, probe_l_on_record);
+		ok = lua_pcall(L, 2, 0, 0) == 0;
+	}
+	if (!ok)
+		take_error(L, "exit trial", error, error_size);
+	return ok;
+}

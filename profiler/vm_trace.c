@@ -184,6 +184,7 @@ void vm_traces_init(struct vm_traces *t, const struct vm_traces *primed)
 void vm_traces_free(struct vm_traces *t)
 {
 	vm_trace_logs_free(&t->logs);
+	vm_exits_free(&t->exits);
 	memset(t, 0, sizeof *t);
 }
 
@@ -316,30 +317,71 @@ static bool returns_below(const struct trace_view *v)
 	return false;
 }
 
+uintptr_t vm_traces_exit_at(struct vm_traces *t, const struct vm_layout *y,
+			    uintptr_t trace, uintptr_t snapshot, bool moves,
+			    size_t nsize)
+{
+	uint32_t ref = vm_exits_see(&t->exits, trace, snapshot, moves, nsize);
+	if (ref > VM_EXIT_STRAY)
+		return vm_u64(trace + (unsigned)y->trace_ir) +
+		       (uintptr_t)ref * 8;
+	return ref || moves ? 0 : snapshot;
+}
+
+/* The instruction of the IR that is at this address; 0 for another address. */
+static uint32_t ref_at(const struct trace_view *v, uintptr_t at)
+{
+	uintptr_t first = (uintptr_t)ir_at(v, REF_FIRST);
+	if (at < first || at >= (uintptr_t)ir_at(v, v->nins))
+		return 0;
+	return REF_FIRST + (uint32_t)((at - first) / 8);
+}
+
+static uint32_t exit_of(const struct trace_view *v, uintptr_t snapshot)
+{
+	return (uint32_t)((snapshot - (uintptr_t)v->snap) / VM_SNAP_SIZE);
+}
+
+/* Do all that the snapshot needs, and their keys, have one line? */
+static bool line_of_snapshot(const struct trace_view *v,
+			     const struct vm_trace_log *log, uint32_t exit,
+			     struct vm_trace_line *found)
+{
+	uint32_t sunk[VM_SUNK_MAX], n, i, ref;
+	n = vm_trace_sunk_objects(v, exit, sunk, VM_SUNK_MAX);
+	if (n > VM_SUNK_MAX)
+		return false;
+	for (i = 0; i < n; i++) {
+		if (!agree(v, log, sunk[i], found))
+			return false;
+		for (ref = sunk[i] + 1; ref < snap_ref(v, exit); ref++)
+			if (class_of(v, ref) == VM_IR_NEWREF &&
+			    op1_of(v, ref) == sunk[i] &&
+			    !agree(v, log, ref, found))
+				return false;
+	}
+	return n > 0;
+}
+
 bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
-			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
+			 uintptr_t trace, uint32_t number, uintptr_t at,
 			 struct vm_trace_line *found)
 {
 	struct trace_view v;
 	const struct vm_trace_log *log;
-	uint32_t sunk[VM_SUNK_MAX], exit, n, i, ref;
+	uint32_t ref;
+	bool ok;
 	memset(found, 0, sizeof *found);
 	view_trace(&v, y, trace);
-	exit = (uint32_t)((snapshot - (uintptr_t)v.snap) / VM_SNAP_SIZE);
 	log = vm_trace_log_of(&t->logs, &v, trace, number);
-	n = log ? vm_trace_sunk_objects(&v, exit, sunk, VM_SUNK_MAX) : 0;
-	if (n > VM_SUNK_MAX)
+	if (!log)
 		return false;
-	for (i = 0; i < n; i++) {
-		if (!agree(&v, log, sunk[i], found))
-			return false;
-		for (ref = sunk[i] + 1; ref < snap_ref(&v, exit); ref++)
-			if (class_of(&v, ref) == VM_IR_NEWREF &&
-			    op1_of(&v, ref) == sunk[i] &&
-			    !agree(&v, log, ref, found))
-				return false;
-	}
+	ref = ref_at(&v, at);
+	if (ref)
+		ok = agree(&v, log, ref, found);
+	else
+		ok = line_of_snapshot(&v, log, exit_of(&v, at), found);
 	if (returns_below(&v))
 		memset(&found->callers, 0, sizeof found->callers);
-	return found->proto != 0;
+	return ok;
 }

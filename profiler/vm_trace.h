@@ -17,7 +17,8 @@
  *  - The part after the loop mark is a copy, in order, of the part before.
  *  - The log belongs to the trace: it has its start, its end and its snapshots.
  *  - What is made when a trace is left is one of the objects that the snapshot
- *    of the exit needs, or a key of one: all of these must agree.
+ *    of the exit needs, or a key of one: which, is known from the order in
+ * which they are made (vm_exit.h), or all of these must agree.
  *  - What a side trace makes anew of its parent's sunk objects has the lines of
  *    the parent's log, if number, order and kinds of these objects agree.
  *
@@ -30,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vm_exit.h"
 #include "vm_frame.h"
 #include "vm_layout.h"
 #include "vm_trace_log.h"
@@ -49,6 +51,7 @@ struct vm_traces {
 	struct vm_helper helpers[VM_HELPERS]; /* open addressing */
 	uint32_t helper_count;
 	uint32_t learnt; /* changes with what is known of the helpers */
+	struct vm_exits exits;
 };
 
 /* Starts with the helpers that a primed one (or NULL) knows, and no logs. */
@@ -70,12 +73,22 @@ bool vm_traces_line(struct vm_traces *t, const struct vm_layout *y,
 		    struct vm_trace_line *found);
 
 /*
- * The same for an object that is made when the trace is left, by the exit whose
- * snapshot this is.
+ * The same for what is made when the trace is left. at: what
+ * vm_traces_exit_at() returned.
  */
 bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
-			 uintptr_t trace, uint32_t number, uintptr_t snapshot,
+			 uintptr_t trace, uint32_t number, uintptr_t at,
 			 struct vm_trace_line *found);
+
+/*
+ * What tells the line of what the exit of this snapshot asks for, nsize bytes,
+ * in place of a block that is there if it moves: the address of an instruction
+ * of the trace's IR, or else of the snapshot; 0 when no line can be known.
+ * vm_exits_knows() the exit.
+ */
+uintptr_t vm_traces_exit_at(struct vm_traces *t, const struct vm_layout *y,
+			    uintptr_t trace, uintptr_t snapshot, bool moves,
+			    size_t nsize);
 
 /*
  * What a handler of jit.attach(f, "record") is told, its arguments on L's

@@ -201,16 +201,6 @@ static bool makes_object(const struct trace_view *v, uint32_t ref)
 	       class == VM_IR_CNEW;
 }
 
-/* The object that a constant refers to. */
-static uint64_t constant_object(const struct trace_view *v, uint32_t ref)
-{
-	uint64_t object;
-	if (!v->y->gc64)
-		return u32_at(ir_at(v, ref));
-	memcpy(&object, ir_at(v, ref + 1), sizeof object);
-	return object;
-}
-
 /* Do two instructions of two traces make the same kind of object? */
 static bool same_object(const struct trace_view *v, uint32_t ref,
 			const struct trace_view *p, uint32_t parent_ref)

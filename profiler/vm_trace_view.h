@@ -85,6 +85,16 @@ static inline uint32_t class_of(const struct trace_view *v, uint32_t ref)
 	return family == VM_IR_TOSTR ? family | op2_of(v, ref) << 8 : family;
 }
 
+/* The object that a constant refers to. */
+static inline uint64_t constant_object(const struct trace_view *v, uint32_t ref)
+{
+	uint64_t object;
+	if (!v->y->gc64)
+		return u32_at(ir_at(v, ref));
+	memcpy(&object, ir_at(v, ref + 1), sizeof object);
+	return object;
+}
+
 static inline const uint8_t *snap_at(const struct trace_view *v, uint32_t i)
 {
 	return v->snap + (size_t)i * VM_SNAP_SIZE;
@@ -121,10 +131,13 @@ static inline uintptr_t snap_pc(const struct trace_view *v, uint32_t i)
 	return link >> 8;
 }
 
-static inline void view_trace(struct trace_view *v, const struct vm_layout *y,
+/* A slot of a snapshot: its marks. */
+#define SLOT_MARKS 0x00ff0000u /* a frame's, not restored, and so on */
+
+/* All but the loop mark. */
+static inline void view_parts(struct trace_view *v, const struct vm_layout *y,
 			      uintptr_t trace)
 {
-	uint32_t ref;
 	v->y = y;
 	v->code = (const uint8_t *)vm_u64(trace + (unsigned)y->trace_mcode);
 	v->code_size = vm_u32(trace + (unsigned)y->trace_szmcode);
@@ -135,6 +148,13 @@ static inline void view_trace(struct trace_view *v, const struct vm_layout *y,
 	v->snapmap =
 		(const uint32_t *)vm_u64(trace + (unsigned)y->trace_snapmap);
 	v->loop = 0;
+}
+
+static inline void view_trace(struct trace_view *v, const struct vm_layout *y,
+			      uintptr_t trace)
+{
+	uint32_t ref;
+	view_parts(v, y, trace);
 	for (ref = REF_FIRST; ref < v->nins; ref++)
 		if (op_of(v, ref) == y->ir_loop)
 			v->loop = ref;

@@ -31,6 +31,7 @@ int recorder_watch(struct recorder *r, lua_State *L,
 		return ENOMEM;
 	}
 	r->trace_numbers = false;
+	recorder_begin_exits(r);
 	r->error = 0;
 	recorder_install(r, L, RECORDER_LIVE);
 	r->busy = false; /* the hook was left by a jump */

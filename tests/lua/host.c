@@ -22,7 +22,8 @@
  *   host.attempts() attempts since the last fail_at or act_at
  *   host.act_at(n, what)  at the n-th attempt from now the allocator does
  *                   what: "throw" a Lua error, "jump" to main(), which ends
- *                   with status 7, "sleep" for two seconds, "kill" with 9
+ *                   with status 7, "sleep" for two seconds, "kill" with 9,
+ *                   "usr2" with SIGUSR2
  *   host.resume(f)  resumes f in a new thread, then returns a userdata
  *                   of 7,777 bytes
  *   host.forbid()   makes process_vm_readv fail, as containers do
@@ -90,6 +91,9 @@ static void act(struct allocator *a)
 		longjmp(in_main, 1);
 	case 's':
 		sleep(2);
+		break;
+	case 'u':
+		raise(SIGUSR2);
 		break;
 	default:
 		kill(getpid(), SIGKILL);
