@@ -108,10 +108,18 @@ VM_INLINE uint32_t internal_callsite(struct recorder *r, enum ljm_internal what)
 /* ---- the callsite with its stack */
 
 /* The base of the Lua function in which the trace that runs was entered. */
-static uintptr_t base_of_trace(const struct recorder *r, uintptr_t L)
+static uintptr_t base_of_trace(const struct recorder *r, uintptr_t L,
+			       const struct callsite_trace *trace)
 {
-	uintptr_t base = vm_ref(r->layout.gc64, r->vm.jit_base);
-	return base ? base : vm_u64(L + (unsigned)r->layout.l_base);
+	const struct vm_layout *y = &r->layout;
+	uintptr_t base = vm_ref(y->gc64, r->vm.jit_base), snapshot;
+	if (base)
+		return base;
+	base = vm_u64(L + (unsigned)y->l_base);
+	if (y->gc64 || !trace->exit || !trace->at)
+		return base;
+	snapshot = vm_exit_snapshot(y, false, r->global, trace->trace);
+	return vm_traces_exit_base(y, trace->trace, snapshot, trace->at, base);
 }
 
 /* The thread that runs; 0 unknown. */
@@ -142,8 +150,8 @@ static void walk(struct recorder *r, uintptr_t L,
 	vm_stack_push(c->stack, trace_key);
 	if (inlined <= max)
 		vm_stack_walk_below(&r->layout, c->facts, L,
-				    base_of_trace(r, L), max - inlined + 1,
-				    c->stack, objects);
+				    base_of_trace(r, L, trace),
+				    max - inlined + 1, c->stack, objects);
 }
 
 /* A path that is new, or was made before something was freed. */

@@ -337,9 +337,38 @@ static uint32_t ref_at(const struct trace_view *v, uintptr_t at)
 	return REF_FIRST + (uint32_t)((at - first) / 8);
 }
 
+/* The slots of the frames that are restored before the object of its first. */
+static uint32_t restored_before(const struct trace_view *v, uint32_t exit,
+				uint32_t object)
+{
+	uint32_t i, n, at = 0;
+	const uint32_t *slots = snap_slots(v, exit, &n);
+	for (i = 0; i < n && (slots[i] & 0xffff) != object; i++)
+		if (slots[i] & SLOT_FRAME_MARK)
+			at = SLOT_NUMBER(slots[i]);
+	return at;
+}
+
 static uint32_t exit_of(const struct trace_view *v, uintptr_t snapshot)
 {
 	return (uint32_t)((snapshot - (uintptr_t)v->snap) / VM_SNAP_SIZE);
+}
+
+uintptr_t vm_traces_exit_base(const struct vm_layout *y, uintptr_t trace,
+			      uintptr_t snapshot, uintptr_t at, uintptr_t base)
+{
+	struct trace_view v;
+	uint32_t ref;
+	if (y->gc64)
+		return base;
+	view_parts(&v, y, trace);
+	ref = ref_at(&v, at);
+	if (!ref)
+		return base;
+	if (class_of(&v, ref) == VM_IR_NEWREF)
+		ref = op1_of(&v, ref);
+	return base -
+	       8 * (uintptr_t)restored_before(&v, exit_of(&v, snapshot), ref);
 }
 
 /* Do all that the snapshot needs, and their keys, have one line? */
@@ -381,6 +410,9 @@ bool vm_traces_exit_line(struct vm_traces *t, const struct vm_layout *y,
 		ok = agree(&v, log, ref, found);
 	else
 		ok = line_of_snapshot(&v, log, exit_of(&v, at), found);
+	/* Narrow VMs have gone on to another frame, who knows which. */
+	if (!ref && !y->gc64 && restored_before(&v, exit_of(&v, at), 0))
+		memset(&found->callers, 0, sizeof found->callers);
 	if (returns_below(&v))
 		memset(&found->callers, 0, sizeof found->callers);
 	return ok;

@@ -91,6 +91,14 @@ uintptr_t vm_traces_exit_at(struct vm_traces *t, const struct vm_layout *y,
 			    size_t nsize);
 
 /*
+ * The base of the function in which the trace was entered, when the exit of the
+ * snapshot asks for what at tells (see above). base is the running function's:
+ * narrow VMs have it follow the frames that they restore.
+ */
+uintptr_t vm_traces_exit_base(const struct vm_layout *y, uintptr_t trace,
+			      uintptr_t snapshot, uintptr_t at, uintptr_t base);
+
+/*
  * What a handler of jit.attach(f, "record") is told, its arguments on L's
  * stack: adds the step. Allocates nothing of Lua's, raises nothing.
  */

@@ -131,8 +131,10 @@ static inline uintptr_t snap_pc(const struct trace_view *v, uint32_t i)
 	return link >> 8;
 }
 
-/* A slot of a snapshot: its marks. */
-#define SLOT_MARKS 0x00ff0000u /* a frame's, not restored, and so on */
+/* A slot of a snapshot: its marks, and which one it is from the entry on. */
+#define SLOT_MARKS	0x00ff0000u /* a frame's, not restored, and so on */
+#define SLOT_FRAME_MARK 0x00030000u /* a frame's link, or continuation's */
+#define SLOT_NUMBER(s)	((s) >> 24)
 
 /* All but the loop mark. */
 static inline void view_parts(struct trace_view *v, const struct vm_layout *y,

@@ -7,6 +7,7 @@
 
 load ../lua/helpers
 load ../lua/sites
+load ../lua/exits
 load ../lua/collections
 
 fetch_source() {
@@ -73,11 +74,19 @@ stacks() {
   done
 }
 
+# exits VM: what compiled code makes on being left is foreseen.
+exits() {
+  few_traces "$1" "jit.opt.start('hotloop=5', 'hotexit=250')" plain 1 2 3
+  few_traces "$1" "jit.opt.start('hotloop=5', 'hotexit=250')" stacks 4 5 6
+  few_traces "$1" "jit.on()" stacks 7 8
+}
+
 both_ways() {
   vm "$1"
   collector "$vm" "jit.off()" "jit.on()"
   each_seed "$vm" "jit.off()" 0 1 2 3 4
   each_seed "$vm" "jit.opt.start('hotloop=5')" 1 1 2 3 4
+  exits "$vm"
   stacks "$vm"
   echo "$1: $(exact_share) % under a line" >&3
 }
@@ -149,6 +158,7 @@ LUA
   checks luajit2/usr/bin/luajit
   each_seed luajit2/usr/bin/luajit "jit.off()" 0 1 2 3 4
   each_seed luajit2/usr/bin/luajit "jit.opt.start('hotloop=5')" 1 1 2 3 4
+  exits luajit2/usr/bin/luajit
   stacks luajit2/usr/bin/luajit
   echo "luajit2: $(exact_share) % under a line" >&3
 }
