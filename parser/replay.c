@@ -227,7 +227,8 @@ static enum model_result apply_birth(struct replay *r,
 	enum model_result result = MODEL_OK;
 	struct live_entry *entry;
 
-	if (!live_reserve(&r->live, op->size))
+	if (!tallies_make(&r->tallies, site_of(op)) ||
+	    !live_reserve(&r->live, op->size))
 		return MODEL_NO_MEMORY;
 	entry = live_probe(&r->live, op->address,
 			   live_hash(&r->live, op->address));
@@ -252,7 +253,8 @@ static enum model_result apply_nothing(struct replay *r,
 {
 	const bool failed = op->flags & REPLAY_FAILED;
 
-	if (!count_other(r, site_of(op), failed ? OTHER_FAILED : OTHER_UNBORN,
+	if ((!failed && !tallies_make(&r->tallies, site_of(op))) ||
+	    !count_other(r, site_of(op), failed ? OTHER_FAILED : OTHER_UNBORN,
 			 op->size))
 		return MODEL_NO_MEMORY;
 	if (!failed)

@@ -187,6 +187,9 @@ static size_t derived_size(uint32_t blocks)
 	return (size_t)blocks * BLOCK_SITES * sizeof(struct derived);
 }
 
+/* Of sites without births. */
+static struct tally no_births[2 * BLOCK_SITES];
+
 /* Makes room for more blocks. */
 static bool grow_tallies(struct tallies *t)
 {
@@ -210,27 +213,38 @@ static bool grow_tallies(struct tallies *t)
 
 bool tallies_reserve_slow(struct tallies *t, uint32_t site)
 {
-	const size_t size = 2 * BLOCK_SITES * sizeof(**t->blocks);
-
 	while (site >= t->count) {
 		const uint32_t used = t->count >> SITE_BLOCK_LOG;
 
 		if (used == t->block_cap && !grow_tallies(t))
 			return false;
-		/* Two of them fill a line of the cache. */
-		t->blocks[used] = aligned_alloc(2 * sizeof(**t->blocks), size);
-		if (t->blocks[used] == NULL)
-			return false;
-		memset(t->blocks[used], 0, size);
+		t->blocks[used] = no_births;
 		t->count += BLOCK_SITES;
 	}
+	return true;
+}
+
+bool tallies_make(struct tallies *t, uint32_t site)
+{
+	struct tally **const block = &t->blocks[site >> SITE_BLOCK_LOG];
+	struct tally *made;
+
+	if (*block != no_births)
+		return true;
+	/* Two of them fill a line of the cache. */
+	made = aligned_alloc(2 * sizeof(*made), sizeof(no_births));
+	if (made == NULL)
+		return false;
+	memset(made, 0, sizeof(no_births));
+	*block = made;
 	return true;
 }
 
 void tallies_clear(struct tallies *t)
 {
 	for (uint32_t i = 0; i < t->count; i += BLOCK_SITES)
-		free(t->blocks[i >> SITE_BLOCK_LOG]);
+		if (t->blocks[i >> SITE_BLOCK_LOG] != no_births)
+			free(t->blocks[i >> SITE_BLOCK_LOG]);
 	free(t->blocks);
 	if (t->derived != NULL)
 		munmap(t->derived, derived_size(t->block_cap));
@@ -414,6 +428,8 @@ void tallies_begin_stream(struct tallies *t)
 	for (uint32_t i = 0; i < t->count; i++) {
 		struct tally *const own = tallies_get(t, owner_of(i, false));
 
+		if (t->blocks[i >> SITE_BLOCK_LOG] == no_births)
+			continue;
 		own[1].site_event = last_event(own);
 		own[0].sum.last_event = own[1].sum.last_event = 0;
 	}
@@ -543,7 +559,7 @@ static void add_births(struct tally t[2], const struct model_figures *f)
 bool tallies_add_stored(struct tallies *t, struct overrides *others,
 			uint32_t site, const struct model_figures *f)
 {
-	if (!tallies_reserve(t, site) ||
+	if (!tallies_reserve(t, site) || !tallies_make(t, site) ||
 	    !add_to_other(others, site, OTHER_EARLIER_FREE,
 			  f->earlier_free_events, f->earlier_free_bytes) ||
 	    !add_to_other(others, site, OTHER_EARLIER_REALLOC,

@@ -112,7 +112,7 @@ static inline void tallies_prefetch(const struct tallies *t, uint32_t owner)
 /* Tells the events of the next stream from those so far. O(sites). */
 void tallies_begin_stream(struct tallies *t);
 
-/* Makes room for a site and all before it. False without memory. */
+/* Makes a site and all before it readable. False without memory. */
 bool tallies_reserve_slow(struct tallies *t, uint32_t site);
 
 static inline bool tallies_reserve(struct tallies *t, uint32_t site)
@@ -120,6 +120,9 @@ static inline bool tallies_reserve(struct tallies *t, uint32_t site)
 	return __builtin_expect(site < t->count, 1) ||
 	       tallies_reserve_slow(t, site);
 }
+
+/* Makes a site that is readable writable. False without memory. */
+bool tallies_make(struct tallies *t, uint32_t site);
 
 /* Zeroed memory is an empty table. Back to that. */
 void tallies_clear(struct tallies *t);

@@ -3,6 +3,7 @@
  */
 #include "cmocka_all.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -459,6 +460,46 @@ static void test_shared_work(void **state)
 	model_free(m);
 }
 
+/* What malloc() has given out. */
+static size_t used_bytes(void)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* Sites that only end blocks of before: no more than the bound for each. */
+static void test_memory_of_frees(void **state)
+{
+	const struct decode_event symbol = {.kind = LJM_KIND_SYMBOL,
+					    .source = LJM_SOURCE_LUA,
+					    .address = 0x100,
+					    .line = 1,
+					    .name = "x",
+					    .name_size = 1};
+	struct model *const m = model_new(NULL, NULL);
+	const size_t before = used_bytes();
+	size_t taken;
+	(void)state;
+
+	if (before == 0)
+		skip(); /* a sanitizer has a malloc of its own */
+	assert_int_equal(model_feed(m, &symbol, 1, &taken), MODEL_OK);
+	for (uint64_t i = 1; i <= 500000; i++) {
+		const struct decode_event e = {.kind = LJM_KIND_FREE,
+					       .source = LJM_SOURCE_LUA,
+					       .address = 0x100,
+					       .line = i,
+					       .old_address = i * 16,
+					       .old_size = 16};
+
+		assert_int_equal(model_feed(m, &e, 1, &taken), MODEL_OK);
+	}
+	assert_in_range(used_bytes() - before, 500000 * 40,
+			(8 << 20) + 500000 * 128);
+	model_free(m);
+}
+
 /* What is stored and put together again is what it was. */
 static void test_stored_profiles(void **state)
 {
@@ -530,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_stopped_in_thread),
 		cmocka_unit_test(test_shared_work),
+		cmocka_unit_test(test_memory_of_frees),
 		cmocka_unit_test(test_stored_profiles),
 	};
 
