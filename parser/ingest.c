@@ -131,12 +131,12 @@ enum ingest_result ingest_more(struct ingest *in, struct source *source)
 	}
 }
 
-static bool has_processors(void)
+static int count_processors(void)
 {
 	cpu_set_t set;
 
-	return sched_getaffinity(0, sizeof(set), &set) == 0 &&
-	       CPU_COUNT(&set) > 1;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+							    : 1;
 }
 
 /* Waits for a second thread; what went wrong there went wrong before. */
@@ -180,13 +180,14 @@ static bool work_ahead(void *source)
 }
 
 /*
- * Two threads decode and replay; who would have to wait decompresses. A third
- * one for that would do with two processors what it could, but not in time.
+ * One thread decodes, one replays. A third one for decompressing is good when
+ * there is a third processor; else who would have to wait does it, for of three
+ * threads two are on one processor, often while the other one has nothing.
  */
-static void use_thread(struct passage *p, struct source *source)
+static void use_thread(struct passage *p, struct source *source, int processors)
 {
-	model_use_thread(p->model);
-	if (source_share(source))
+	if (model_use_thread(p->model) && processors == 2 &&
+	    source_share(source))
 		model_share_work(p->model, work_ahead, source);
 }
 
@@ -194,7 +195,8 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 {
 	struct ingest *const in = p->in;
 	enum ingest_result result;
-	bool end = false, may_help = has_processors();
+	const int processors = count_processors();
+	bool end = false, may_help = processors > 1;
 
 	do {
 		p->input =
@@ -204,7 +206,7 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 		in->symtab_version = p->decoder.symtab_version;
 		in->events_version = p->decoder.events_version;
 		if (may_help && source->offset >= THREAD_BYTES) {
-			use_thread(p, source);
+			use_thread(p, source, processors);
 			may_help = false;
 		}
 		if (result == INGEST_OK && !end)

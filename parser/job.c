@@ -151,7 +151,7 @@ static enum memparse_status look(struct job_input *in)
  * sites as fit, half for each; see MODEL_SITES.
  */
 #define SITE_BYTES     320
-#define OVERRIDE_BYTES 100
+#define OVERRIDE_BYTES 112
 
 static uint32_t share(uint64_t memory, uint32_t bytes, uint32_t most)
 {

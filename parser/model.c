@@ -481,10 +481,11 @@ static enum model_result feed_room(struct model *m,
 	return given != MODEL_OK ? given : result;
 }
 
-void model_use_thread(struct model *m)
+bool model_use_thread(struct model *m)
 {
 	if (m->replayer == NULL)
 		m->replayer = replayer_start(&m->replay);
+	return m->replayer != NULL;
 }
 
 void model_share_work(struct model *m, model_work_fn *work, void *arg)

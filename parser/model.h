@@ -264,9 +264,9 @@ void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides);
  * MODEL_NO_MEMORY or MODEL_STOPPED may come with a later event than the
  * culprit. Between the last model_feed() and any other function goes
  * model_settle(), which waits and returns what has come of it; without a
- * second thread it does nothing.
+ * second thread it does nothing. False: there is none.
  */
-void model_use_thread(struct model *m);
+bool model_use_thread(struct model *m);
 
 /*
  * Gives both threads, if there are two, something to do instead of waiting

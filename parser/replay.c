@@ -125,14 +125,13 @@ static bool count_unlisted(struct replay *r, const struct replay_op *op,
 			   uint32_t of_site, uint64_t bytes)
 {
 	if (!overrides_full(&r->pairs) ||
-	    overrides_get(&r->others, owner_of(of_site, false), OTHER_ENDED) ==
-		    NULL ||
 	    !count_other(r, site_of(op),
 			 by_realloc(op) ? OTHER_REALLOCATED : OTHER_FREED,
 			 bytes))
 		return false;
 	r->totals.unlisted_blocks++;
-	return count_other(r, of_site, OTHER_ENDED, bytes);
+	tallies_end(&r->tallies, of_site, bytes);
+	return true;
 }
 
 /* Counts a death. False without memory: nothing has changed. */
@@ -183,24 +182,18 @@ static enum model_result apply_death(struct replay *r,
 
 /* ---- births */
 
-/*
- * Ends a life because another one begins at its address. Without memory
- * nothing has changed.
- */
-static enum model_result replace_life(struct replay *r,
-				      const struct replay_op *op,
-				      const struct live_entry *entry)
+/* Ends a life because another one begins at its address. */
+static bool replace_life(struct replay *r, const struct replay_op *op,
+			 const struct live_entry *entry)
 {
 	const uint64_t size = live_size(&r->live, entry);
 
-	if (!count_other(r, owner_site(entry->owner), OTHER_ENDED, size))
-		return MODEL_NO_MEMORY;
+	tallies_end(&r->tallies, owner_site(entry->owner), size);
 	r->now.live_bytes -= size;
 	r->totals.replaced_blocks++;
 	r->totals.replaced_bytes += size;
 	note_conflict(r);
-	return r->on_life == NULL || hand_out(r, op, entry) ? MODEL_OK
-							    : MODEL_STOPPED;
+	return r->on_life == NULL || hand_out(r, op, entry);
 }
 
 static void count_birth(struct replay *r, const struct replay_op *op)
@@ -224,8 +217,8 @@ static void count_birth(struct replay *r, const struct replay_op *op)
 static enum model_result apply_birth(struct replay *r,
 				     const struct replay_op *op)
 {
-	enum model_result result = MODEL_OK;
 	struct live_entry *entry;
+	bool go_on = true;
 
 	if (!tallies_make(&r->tallies, site_of(op)) ||
 	    !live_reserve(&r->live, op->size))
@@ -233,9 +226,7 @@ static enum model_result apply_birth(struct replay *r,
 	entry = live_probe(&r->live, op->address,
 			   live_hash(&r->live, op->address));
 	if (entry->address != 0) {
-		result = replace_life(r, op, entry);
-		if (result == MODEL_NO_MEMORY)
-			return result;
+		go_on = replace_life(r, op, entry);
 		live_replace(&r->live, entry, op->size, op->owner);
 	} else {
 		live_insert(&r->live, entry, op->address, op->size, op->owner);
@@ -244,7 +235,7 @@ static enum model_result apply_birth(struct replay *r,
 		*live_history_of(&r->live, entry) =
 			(struct live_history){r->now.event, r->realloc_of};
 	count_birth(r, op);
-	return result;
+	return go_on ? MODEL_OK : MODEL_STOPPED;
 }
 
 /* An attempt, or a birth of nothing. */
@@ -378,6 +369,8 @@ void replay_begin_stream(struct replay *r)
 {
 	r->now = (struct replay_now){0, 0, 0};
 	r->peak[1] = r->collected[1] = (struct replay_point){0, 0};
+	r->totals.peak_bytes = r->totals.peak_event = 0;
+	r->totals.last_collector_free_event = 0;
 	samples_begin(&r->samples);
 	tallies_begin_stream(&r->tallies);
 	r->first_conflict_event = r->conflict_event = 0;
@@ -496,9 +489,11 @@ INLINE enum model_result apply_block(struct replay *r, struct early *early,
 		result = apply(r, &ops[*at]);
 		if (unlikely(result != MODEL_OK))
 			return result;
-		++*at;
 		if (unlikely(r->live.cap != cap)) /* it has moved */
-			find_lines(r, early, ops, *at, found);
+			find_lines(r, early, ops, *at + 1, found);
+		if (wide)
+			find_pairs(r, early, ops, *at, count);
+		++*at;
 	}
 	return MODEL_OK;
 }

@@ -1,6 +1,7 @@
 /*
  * site.c - the tables of sites and overrides, and their figures.
  */
+#define _GNU_SOURCE /* mremap */
 #include "site.h"
 
 #include <stdlib.h>
@@ -179,12 +180,38 @@ void sites_clear(struct sites *s)
 /* ---- tallies */
 
 /*
- * What is derived is memory that was never touched as long as nobody asks for
- * figures, and then where there are pairs: mapped, to be zeroed by the system.
+ * What few sites have, or only while somebody asks for figures, is memory that
+ * is not touched before: mapped, to be zeroed by the system.
  */
+static void *map_sites(size_t size)
+{
+	void *const p =
+		mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static size_t derived_size(uint32_t blocks)
 {
 	return (size_t)blocks * BLOCK_SITES * sizeof(struct derived);
+}
+
+static size_t ended_size(uint32_t blocks)
+{
+	return (size_t)blocks * BLOCK_SITES * sizeof(struct ended);
+}
+
+/* What was in it stays. */
+static struct ended *grow_ended(const struct tallies *t, uint32_t cap)
+{
+	void *p;
+
+	if (t->ended == NULL)
+		return map_sites(ended_size(cap));
+	p = mremap(t->ended, ended_size(t->block_cap), ended_size(cap),
+		   MREMAP_MAYMOVE);
+	return p == MAP_FAILED ? NULL : p;
 }
 
 /* Of sites without births. */
@@ -195,18 +222,24 @@ static bool grow_tallies(struct tallies *t)
 {
 	const uint32_t cap = t->block_cap + t->block_cap / 2 + 16;
 	struct tally **const blocks = realloc(t->blocks, cap * sizeof(*blocks));
-	void *derived;
+	struct derived *derived;
+	struct ended *ended;
 
 	if (blocks == NULL)
 		return false;
 	t->blocks = blocks;
-	derived = mmap(NULL, derived_size(cap), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (derived == MAP_FAILED)
+	derived = map_sites(derived_size(cap));
+	if (derived == NULL)
 		return false;
+	ended = grow_ended(t, cap);
+	if (ended == NULL) {
+		munmap(derived, derived_size(cap));
+		return false;
+	}
 	if (t->derived != NULL)
 		munmap(t->derived, derived_size(t->block_cap));
 	t->derived = derived;
+	t->ended = ended;
 	t->block_cap = cap;
 	return true;
 }
@@ -246,8 +279,10 @@ void tallies_clear(struct tallies *t)
 		if (t->blocks[i >> SITE_BLOCK_LOG] != no_births)
 			free(t->blocks[i >> SITE_BLOCK_LOG]);
 	free(t->blocks);
-	if (t->derived != NULL)
+	if (t->derived != NULL) {
 		munmap(t->derived, derived_size(t->block_cap));
+		munmap(t->ended, ended_size(t->block_cap));
+	}
 	memset(t, 0, sizeof(*t));
 }
 
@@ -396,10 +431,6 @@ static void add_other(struct model_figures *f, const struct override *o)
 	case OTHER_REALLOCATED:
 		f->realloc_old_bytes += o->sum.bytes;
 		break;
-	case OTHER_ENDED:
-		f->ended_blocks += o->sum.blocks;
-		f->ended_bytes += o->sum.bytes;
-		break;
 	}
 }
 
@@ -441,10 +472,12 @@ struct model_figures tallies_figures(const struct tallies *t,
 {
 	static const struct tally no_tally[2];
 	static const struct derived nothing;
+	static const struct ended none;
 	const bool is = site < t->count;
 	const struct tally *const own =
 		is ? tallies_get(t, owner_of(site, false)) : no_tally;
 	const struct derived *const d = is ? &t->derived[site] : &nothing;
+	const struct ended *const ended = is ? &t->ended[site] : &none;
 	struct model_figures f = {
 		.alloc_events = own[0].sum.blocks,
 		.alloc_bytes = own[0].sum.bytes,
@@ -454,8 +487,8 @@ struct model_figures tallies_figures(const struct tallies *t,
 		.free_events = d->free_events,
 		.free_bytes = d->free_bytes,
 		.born_blocks = own[0].sum.blocks + own[1].sum.blocks,
-		.ended_blocks = d->ended_blocks,
-		.ended_bytes = d->ended_bytes,
+		.ended_blocks = ended->blocks + d->ended_blocks,
+		.ended_bytes = ended->bytes + d->ended_bytes,
 		.first_event = own[0].site_event,
 		.last_event = last_event(own),
 	};
@@ -553,7 +586,8 @@ static void add_births(struct tally t[2], const struct model_figures *f)
 	t[1].sum.blocks += f->realloc_events;
 	t[1].sum.bytes += f->realloc_new_bytes;
 	t[0].site_event = earlier(t[0].site_event, f->first_event);
-	t[1].site_event = later(t[1].site_event, f->last_event);
+	t[1].site_event = later(last_event(t), f->last_event);
+	t[0].sum.last_event = t[1].sum.last_event = 0;
 }
 
 bool tallies_add_stored(struct tallies *t, struct overrides *others,
@@ -573,10 +607,10 @@ bool tallies_add_stored(struct tallies *t, struct overrides *others,
 	    !add_to_other(others, site, OTHER_FREED, f->free_events,
 			  f->free_bytes) ||
 	    !add_to_other(others, site, OTHER_REALLOCATED, 0,
-			  f->realloc_old_bytes) ||
-	    !add_to_other(others, site, OTHER_ENDED, f->ended_blocks,
-			  f->ended_bytes))
+			  f->realloc_old_bytes))
 		return false;
+	t->ended[site].blocks += f->ended_blocks;
+	t->ended[site].bytes += f->ended_bytes;
 	add_births(tallies_get(t, owner_of(site, false)), f);
 	return true;
 }
@@ -594,11 +628,11 @@ bool overrides_add_stored(struct overrides *pairs, struct tallies *t,
 	    !tallies_reserve(t, stored->of_site) ||
 	    !add_to_other(others, stored->by_site,
 			  stored->by_realloc ? OTHER_REALLOCATED : OTHER_FREED,
-			  0 - stored->blocks, 0 - stored->bytes) ||
-	    !add_to_other(others, stored->of_site, OTHER_ENDED,
 			  0 - stored->blocks, 0 - stored->bytes))
 		return false;
 	o->sum.blocks += stored->blocks;
 	o->sum.bytes += stored->bytes;
+	t->ended[stored->of_site].blocks -= stored->blocks;
+	t->ended[stored->of_site].bytes -= stored->bytes;
 	return true;
 }

@@ -1,10 +1,10 @@
 /*
  * site.h - sites and overrides, each kept once, and their figures.
  *
- * A site takes 40 bytes, its tallies 64 in blocks that do not move; 40 more
- * when figures are made, if there are pairs of it; a place in the table 11
- * to 21. An override takes 32 to 80 with the list's growth, and 16 to 32 in the
- * table. One thread.
+ * A site takes 40 bytes, its tallies 64 in blocks that do not move, if there
+ * are births; 16 more if a block of it is replaced, 40 when figures are made,
+ * if there are pairs of it; a place in the table 11 to 21. An override takes 32
+ * to 80 with the list's growth, and 16 to 32 in the table. One thread.
  */
 #ifndef MEMPARSE_SITE_H
 #define MEMPARSE_SITE_H
@@ -62,6 +62,11 @@ struct count {
 	uint64_t last_event; /* of this stream, 0: none */
 };
 
+/* A site's deaths that no override tells. */
+struct ended {
+	uint64_t blocks, bytes;
+};
+
 /* Births at a site, by alloc (the first of its two) or by realloc. */
 struct tally {
 	/* First: the first birth of all. Second: the last of streams before. */
@@ -89,9 +94,13 @@ struct derived {
 	uint64_t ended_blocks, ended_bytes;
 };
 
-/* Tallies by owner, in blocks that do not move. */
+/*
+ * Tallies by owner, in blocks that do not move. Where no site has births yet
+ * there is no block but one of zeros, to be read only.
+ */
 struct tallies {
 	struct tally **blocks;	 /* of 2 << SITE_BLOCK_LOG */
+	struct ended *ended;	 /* of all sites; mapped */
 	struct derived *derived; /* of all sites; mapped */
 	uint32_t count; /* room for so many sites, a multiple of a block */
 	uint32_t block_cap;
@@ -124,6 +133,13 @@ static inline bool tallies_reserve(struct tallies *t, uint32_t site)
 /* Makes a site that is readable writable. False without memory. */
 bool tallies_make(struct tallies *t, uint32_t site);
 
+/* Counts a death at a site that is readable. */
+static inline void tallies_end(struct tallies *t, uint32_t site, uint64_t bytes)
+{
+	t->ended[site].blocks++;
+	t->ended[site].bytes += bytes;
+}
+
 /* Zeroed memory is an empty table. Back to that. */
 void tallies_clear(struct tallies *t);
 
@@ -153,9 +169,8 @@ enum other {
 	OTHER_UNBORN,	       /* events without a new block */
 	OTHER_FREED,	       /* what no override says: of stored sites, */
 	OTHER_REALLOCATED,     /* the same, and beyond the limit of pairs */
-	OTHER_ENDED,	       /* blocks of the site, nor that; or replaced */
 };
-#define OTHERS (OTHER_ENDED + 1u)
+#define OTHERS (OTHER_REALLOCATED + 1u)
 
 /* An empty table, also after overrides_clear(). */
 void overrides_init(struct overrides *o);

@@ -460,6 +460,24 @@ static void test_shared_work(void **state)
 	model_free(m);
 }
 
+/* Peak and samples are the last stream's, even if it had no events. */
+static void test_empty_stream_after(void **state)
+{
+	struct model *const m =
+		replay("ljs 3\nljm 3\nalloc int 0x10 32\nfree int 0x10 32\n"
+		       "end\n");
+	(void)state;
+
+	assert_int_equal(model_totals(m)->peak_bytes, 32);
+	assert_int_equal(model_totals(m)->last_collector_free_event, 2);
+	model_end_stream(m);
+	assert_int_equal(model_totals(m)->peak_bytes, 0);
+	assert_int_equal(model_totals(m)->peak_event, 0);
+	assert_int_equal(model_totals(m)->last_collector_free_event, 0);
+	assert_int_equal(model_sample_count(m), 0);
+	model_free(m);
+}
+
 /* What malloc() has given out. */
 static size_t used_bytes(void)
 {
@@ -572,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_stopped_in_thread),
 		cmocka_unit_test(test_shared_work),
 		cmocka_unit_test(test_memory_of_frees),
+		cmocka_unit_test(test_empty_stream_after),
 		cmocka_unit_test(test_stored_profiles),
 	};
 
