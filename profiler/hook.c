@@ -203,6 +203,17 @@ VM_INLINE uint8_t *put_place(struct recorder *r, unsigned kind,
 	return p + entry->size;
 }
 
+/* Is the function that the VM goes on with far up in a large stack? */
+static bool is_deep(const struct recorder *r)
+{
+	const struct vm_layout *y = &r->layout;
+	uintptr_t L = vm_ref(y->gc64, r->vm.cur_L);
+	return !L ||
+	       vm_u64(L + (unsigned)y->l_base) -
+			       vm_ref(y->gc64, L + (unsigned)y->l_stack) >=
+		       VM_EXIT_STACK_DEEP;
+}
+
 NOINLINE uintptr_t hook_exit_at(struct recorder *r, unsigned kind,
 				uintptr_t trace, size_t nsize,
 				bool (*watch)(struct recorder *r,
@@ -217,6 +228,10 @@ NOINLINE uintptr_t hook_exit_at(struct recorder *r, unsigned kind,
 		vm_exit_snapshot(&r->layout, r->layout.gc64, r->global, trace);
 	if (!snapshot)
 		return 0;
+	if (VM_UNLIKELY(is_deep(r))) {
+		vm_exits_missed(e);
+		return 0;
+	}
 	if (VM_UNLIKELY(!vm_exits_knows(e, trace, snapshot)) && watch(r, trace))
 		vm_exits_learn(e, &r->layout, trace, snapshot);
 	errno = saved;

@@ -9,12 +9,6 @@
 
 #include "vm_exit_plan.h"
 
-/*
- * A Lua stack that grows to this may be one too many: then the exit ends in an
- * error, whose text is made. LuaJIT's limit is 512 KiB, in some builds more.
- */
-#define STACK_MAYBE_TOO_LARGE (128 * 1024)
-
 /* No exit has begun, or inside one nothing is known of it. */
 static void reset(struct vm_exits *e, bool inside)
 {
@@ -85,6 +79,11 @@ void vm_exits_refused(struct vm_exits *e)
 	reset(e, false);
 }
 
+void vm_exits_missed(struct vm_exits *e)
+{
+	reset(e, true);
+}
+
 /* ---- a request */
 
 static uint64_t all_of(const struct vm_exit_plan *plan)
@@ -127,6 +126,17 @@ static uint32_t common_ref(const struct vm_exit_plan *plan, uint64_t requests)
 	return ref;
 }
 
+/* An instruction makes cdata of one type, which the first one tells. */
+static void learn_size(struct vm_exit_plan *plan, uint64_t found, size_t nsize)
+{
+	struct vm_exit_request *r;
+	if (!found || (found & (found - 1)))
+		return;
+	r = &plan->requests[__builtin_ctzll(found)];
+	if (!r->size && nsize <= UINT32_MAX)
+		r->size = (uint32_t)nsize;
+}
+
 /*
  * What may come now. Another exit's request proves that this exit has just
  * begun.
@@ -142,7 +152,7 @@ static uint64_t expected(const struct vm_exits *e,
 uint32_t vm_exits_see(struct vm_exits *e, uintptr_t trace, uintptr_t snapshot,
 		      bool moves, size_t nsize)
 {
-	const struct vm_exit_plan *plan;
+	struct vm_exit_plan *plan;
 	bool same = e->trace == trace && e->snapshot == snapshot;
 	uint64_t may, found;
 	if (e->wrong || !vm_exits_knows(e, trace, snapshot)) {
@@ -157,7 +167,7 @@ uint32_t vm_exits_see(struct vm_exits *e, uintptr_t trace, uintptr_t snapshot,
 	if (!same)
 		e->stray = false;
 	/* The Lua stack may grow before the first object is made. */
-	if (moves && nsize >= STACK_MAYBE_TOO_LARGE)
+	if (moves && nsize >= VM_EXIT_STACK_DEEP)
 		e->stray = true;
 	if (e->stray)
 		return VM_EXIT_STRAY;
@@ -168,6 +178,7 @@ uint32_t vm_exits_see(struct vm_exits *e, uintptr_t trace, uintptr_t snapshot,
 		e->last = found | (uint64_t)1 << (plan->count - 1);
 		return 0;
 	}
+	learn_size(plan, found, nsize);
 	e->wrong = !found;
 	e->last = found;
 	return found ? common_ref(plan, found) : 0;

@@ -26,7 +26,7 @@
 
 /* What an exit asks for. */
 struct vm_exit_request {
-	uint32_t size; /* 0: any, of cdata */
+	uint32_t size; /* 0: not known yet, of cdata */
 	uint16_t ref;  /* the IR instruction whose line it has */
 	bool moves;    /* a block that is there: an array grows */
 };
@@ -42,7 +42,7 @@ struct vm_exit_plan {
 };
 
 /* Plans that are kept; a power of two. */
-#define VM_EXIT_PLANS 64
+#define VM_EXIT_PLANS 1024
 
 struct vm_exits {
 	struct vm_exit_plan *plans; /* by snapshot; NULL: none yet */
@@ -90,5 +90,15 @@ uint32_t vm_exits_see(struct vm_exits *e, uintptr_t trace, uintptr_t snapshot,
 
 /* It was refused: the exit ends in an error. */
 void vm_exits_refused(struct vm_exits *e);
+
+/* Requests of an exit were not seen, or its end may not have been. */
+void vm_exits_missed(struct vm_exits *e);
+
+/*
+ * From so many bytes of a Lua stack on, an exit that goes on there may find it
+ * one too large: then it ends in an error, whose text is made. LuaJIT's limit
+ * is 512 KiB, in some builds more.
+ */
+#define VM_EXIT_STACK_DEEP (128 * 1024)
 
 #endif

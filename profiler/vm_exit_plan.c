@@ -53,7 +53,8 @@ static bool read_key(const struct trace_view *v, uint32_t ref,
 	key->is_integer = false;
 	switch (role_of(v, ref)) {
 	case VM_IR_KPRI:
-		key->id = ref; /* unlike any address, and any number */
+		/* Unlike any address; as a number it would be none. */
+		key->id = ~(uint64_t)ref;
 		return true;
 	case VM_IR_KGC:
 		key->id = constant_object(v, ref);

@@ -3,6 +3,7 @@
  */
 #include "vm_exit_table.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "vm_frame.h"
@@ -53,11 +54,13 @@ bool vm_table_number(double d, struct vm_table_key *key)
 		return false;
 	/* Only integers from 0 on can ever be in the array. */
 	key->is_integer = d >= 0 && d == (double)(uint32_t)d;
-	if (key->is_integer)
+	if (key->is_integer) {
 		key->id = (uint32_t)d;
-	else
-		memcpy(&key->id, &d, sizeof d);
-	return true;
+		return true;
+	}
+	/* The bits of smaller ones may be an address. */
+	memcpy(&key->id, &d, sizeof d);
+	return d >= DBL_MIN || d <= -DBL_MIN;
 }
 
 static bool has_integer(const struct vm_table_model *t, uint64_t k)
@@ -175,9 +178,28 @@ bool vm_table_copy(struct vm_table_model *t, const struct vm_layout *y,
 /* Nodes that are taken: the keys that are not in the array. */
 static uint32_t count_nodes(const struct vm_table_model *t)
 {
-	uint32_t k, n = t->key_count;
-	for (k = t->asize; k < VM_TABLE_INTEGERS; k++)
-		n += has_integer(t, k);
+	uint32_t word, n = t->key_count;
+	for (word = t->asize / 64; word < VM_TABLE_INTEGERS / 64; word++) {
+		uint64_t bits = t->integers[word];
+		if (word == t->asize / 64)
+			bits &= ~(uint64_t)0 << t->asize % 64;
+		n += (uint32_t)__builtin_popcountll(bits);
+	}
+	return n;
+}
+
+/* Counts the integers by the powers of two that they are up to. */
+static uint32_t fill_bins(const struct vm_table_model *t, uint32_t bins[32])
+{
+	uint32_t word, n = 0;
+	for (word = 0; word < VM_TABLE_INTEGERS / 64; word++) {
+		uint64_t bits = t->integers[word];
+		for (; bits; bits &= bits - 1, n++) {
+			uint32_t k =
+				64 * word + (uint32_t)__builtin_ctzll(bits);
+			bins[k > 2 ? log2_floor(k - 1) : 0]++;
+		}
+	}
 	return n;
 }
 
@@ -185,13 +207,9 @@ static uint32_t count_nodes(const struct vm_table_model *t)
 static uint32_t best_array(const struct vm_table_model *t, uint32_t *inside,
 			   uint32_t *all)
 {
-	uint32_t bins[32] = {0}, k, b, sum = 0, size = 0;
-	*all = *inside = 0;
-	for (k = 0; k < VM_TABLE_INTEGERS; k++)
-		if (has_integer(t, k)) {
-			bins[k > 2 ? log2_floor(k - 1) : 0]++;
-			(*all)++;
-		}
+	uint32_t bins[32] = {0}, b, sum = 0, size = 0;
+	*all = fill_bins(t, bins);
+	*inside = 0;
 	for (b = 0; 2 * *all > 1u << b && sum != *all; b++) {
 		sum += bins[b];
 		if (bins[b] && 2 * sum > 1u << b) {

@@ -243,3 +243,54 @@ LUA
   echo "$output"
   [[ "$output" =~ ^[0-9]{3,}"."0"|"[0-9]+"."0"|0.0"$ ]]
 }
+
+# In the handler of an overflow the stack is too large already: an exit that
+# needs more of it ends in an error, for which nothing moves.
+@test "an exit in the handler of a stack overflow: no wrong line after it" {
+  locals=$(seq -f 'local l%g = i' 1 90)
+  cat > handler.lua <<LUA
+local ours = arg[1] == "stacks" and require "ljmemprof"
+local m = ours or require("misc").memprof
+local ct = require("ffi").typeof("struct { int x, y, z, w; }")
+local kept, n, stop = require "table.new"(10000, 0), 0, -1
+local function hold(a, b) kept[n + 1], kept[n + 2] = a, b n = n + 2 end
+local function big(i, a, b)
+  $(echo $locals)
+  if i == stop then hold(a, b) end
+  return l1 $(seq -f '+ l%g' 2 90 | tr '\n' ' ')
+end
+local function work(times)
+  for i = 1, times do
+    local a = i + 1LL
+    local b = ct(i)
+    big(i, a, b)
+  end
+end
+jit.opt.start("hotloop=5", "hotexit=250")
+work(100) stop = 50 work(100) stop = -1
+assert(m.start("handler.bin", ours and {stacks = true} or nil))
+stop = 50
+for i = 1, 10 do work(100) end
+local function down(i) local r = down(i + 1) return r + 1 end
+jit.off(down)
+print(xpcall(function() down(1) end, function(e)
+  e = nil -- so that its text is made again
+  collectgarbage() collectgarbage()
+  work(100)
+  return "handled"
+end))
+for i = 1, 30 do work(100) end
+assert(m.stop())
+LUA
+  for how in plain stacks; do
+    "$BUILD/lua-host" handler.lua $how
+    rm -f handler.db
+    "$BUILD/memparse" -o handler.db handler.bin
+    run sqlite3 handler.db "SELECT line, size, count(*) FROM allocation
+      JOIN site USING (site_id) WHERE kind = 'lua' AND line IN (13, 14)
+      GROUP BY line, size ORDER BY line"
+    echo "$how: $output"
+    [ "$output" = "13|24|40
+14|32|40" ]
+  done
+}

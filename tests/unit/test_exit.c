@@ -8,6 +8,7 @@
 
 #include "vm_exit.h"
 #include "vm_exit_plan.h"
+#include "vm_exit_table.h"
 
 /* The exits' snapshots; they are all of one trace. */
 #define TRACE	  0x1000u
@@ -161,6 +162,58 @@ static void test_the_stack_overflows(void **state)
 	vm_exits_free(&e);
 }
 
+/* cdata is of any size once only. */
+static void test_size_of_cdata(void **state)
+{
+	struct vm_exits e;
+	(void)state;
+
+	begin(&e, false);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(see(&e, DIFFERENT, false, 64), 0x8011);
+		assert_int_equal(see(&e, DIFFERENT, false, 800), 0x8011);
+		assert_int_equal(see(&e, DIFFERENT, false, 64), 0x8012);
+		assert_int_equal(see(&e, DIFFERENT, false, i ? 40 : 32),
+				 i ? 0 : 0x8013);
+	}
+	vm_exits_free(&e);
+}
+
+/* After requests that were not seen nothing is known but what fits. */
+static void test_missed(void **state)
+{
+	struct vm_exits e;
+	(void)state;
+
+	begin(&e, false);
+	assert_int_equal(see(&e, ALIKE, false, 96), 0x8001);
+	vm_exits_missed(&e);
+	assert_int_equal(see(&e, ALIKE, false, 96), 0);
+	vm_exits_missed(&e);
+	assert_int_equal(see(&e, GROWS, false, 168), 0x8021);
+	assert_int_equal(see(&e, GROWS, true, 264), 0x8022);
+	vm_exits_free(&e);
+}
+
+/* A key is taken for no other one. */
+static void test_keys(void **state)
+{
+	struct vm_table_key key;
+	(void)state;
+
+	assert_true(vm_table_number(-0.0, &key) && key.is_integer);
+	assert_int_equal(key.id, 0);
+	assert_true(vm_table_number(1023, &key) && key.is_integer);
+	assert_false(vm_table_number(1024, &key));
+	assert_true(vm_table_number(-1, &key) && !key.is_integer);
+	assert_true(vm_table_number(0.5, &key) && !key.is_integer);
+	/* The bits of these are those of an address, or of a reference. */
+	assert_false(vm_table_number(1.61881e-319, &key));
+	assert_false(vm_table_number(-1.61881e-319, &key));
+	assert_false(vm_table_number(6.9e-310, &key));
+	assert_false(vm_table_number(__builtin_nan(""), &key));
+}
+
 static void test_a_plan_that_is_wrong(void **state)
 {
 	struct vm_exits e;
@@ -196,6 +249,9 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_the_stack_grows),
 		cmocka_unit_test(test_the_stack_overflows),
+		cmocka_unit_test(test_size_of_cdata),
+		cmocka_unit_test(test_missed),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_a_plan_that_is_wrong),
 		cmocka_unit_test(test_a_trace_that_is_freed),
 	};
