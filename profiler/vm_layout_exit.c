@@ -23,7 +23,6 @@ static const struct {
 };
 
 struct tables {
-	struct probe *probe;
 	lua_Alloc alloc; /* the scratch VM's, and its ud */
 	void *alloc_ud;
 	struct made_table {
@@ -135,7 +134,6 @@ static bool measure_tables(struct search *s)
 	struct vm_layout *y = &s->y;
 	struct tables t;
 	memset(&t, 0, sizeof t);
-	t.probe = &s->probe;
 	if (lua_cpcall(s->probe.L, make_tables, &t)) {
 		lua_pop(s->probe.L, 1);
 		return false;

@@ -328,26 +328,38 @@ bool probe_play_scenes(struct probe *probe, char *error, size_t error_size)
 	return true;
 }
 
+/*
+ * Runs a program that gets these functions, count of them, and watches no more
+ * then. name is what an error is of.
+ */
+static bool run_program(struct probe *probe, const char *name,
+			const char *program, const lua_CFunction *functions,
+			int count, char *error, size_t error_size)
+{
+	lua_State *L = probe->L;
+	int i;
+	bool ok = luaL_loadbuffer(L, program, strlen(program),
+				  probe->chunkname) == 0;
+	if (ok) {
+		for (i = 0; i < count; i++)
+			push_function(probe, functions[i]);
+		ok = lua_pcall(L, count, 0, 0) == 0;
+	}
+	probe->watch_armed = probe->watch_all = false;
+	if (!ok)
+		take_error(L, name, error, error_size);
+	return ok;
+}
+
 bool probe_trial(struct probe *probe,
 		 void (*watch)(void *arg, struct probe *probe), void *arg,
 		 char *error, size_t error_size)
 {
-	lua_State *L = probe->L;
-	bool ok;
+	static const lua_CFunction functions[] = {probe_l_step, probe_l_call};
 	probe->watch = watch;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, probe_trial_program,
-			     strlen(probe_trial_program),
-			     probe->chunkname) == 0;
-	if (ok) {
-		push_function(probe, probe_l_step);
-		push_function(probe, probe_l_call);
-		ok = lua_pcall(L, 2, 0, 0) == 0;
-	}
-	probe->watch_armed = false;
-	if (!ok)
-		take_error(L, "trial", error, error_size);
-	return ok;
+	return run_program(probe, "trial", probe_trial_program, functions, 2,
+			   error, error_size);
 }
 
 bool probe_builtins(struct probe *probe,
@@ -357,23 +369,13 @@ bool probe_builtins(struct probe *probe,
 				       lua_State *L, int kind),
 		    void *arg, char *error, size_t error_size)
 {
-	lua_State *L = probe->L;
-	bool ok;
+	static const lua_CFunction functions[] = {
+		probe_l_builtin, probe_l_resumed, probe_l_call};
 	probe->on_builtin = on_builtin;
 	probe->on_resumed = on_resumed;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, probe_builtins_program,
-			     strlen(probe_builtins_program),
-			     probe->chunkname) == 0;
-	if (ok) {
-		push_function(probe, probe_l_builtin);
-		push_function(probe, probe_l_resumed);
-		push_function(probe, probe_l_call);
-		ok = lua_pcall(L, 3, 0, 0) == 0;
-	}
-	if (!ok)
-		take_error(L, "built-ins", error, error_size);
-	return ok;
+	return run_program(probe, "built-ins", probe_builtins_program,
+			   functions, 3, error, error_size);
 }
 
 /* named(kind, function) */
@@ -389,20 +391,11 @@ bool probe_names(struct probe *probe,
 		 void (*on_named)(void *arg, const void *function, int kind),
 		 void *arg, char *error, size_t error_size)
 {
-	lua_State *L = probe->L;
-	bool ok;
+	static const lua_CFunction functions[] = {probe_l_named};
 	probe->on_named = on_named;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, probe_names_program,
-			     strlen(probe_names_program),
-			     probe->chunkname) == 0;
-	if (ok) {
-		push_function(probe, probe_l_named);
-		ok = lua_pcall(L, 1, 0, 0) == 0;
-	}
-	if (!ok)
-		take_error(L, "names", error, error_size);
-	return ok;
+	return run_program(probe, "names", probe_names_program, functions, 1,
+			   error, error_size);
 }
 
 bool probe_trace_trial(struct probe *probe,
@@ -411,23 +404,13 @@ bool probe_trace_trial(struct probe *probe,
 					 lua_State *L),
 		       void *arg, char *error, size_t error_size)
 {
-	lua_State *L = probe->L;
-	bool ok;
+	static const lua_CFunction functions[] = {probe_l_watch,
+						  probe_l_on_record};
 	probe->watch = watch;
 	probe->on_record = on_record;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, probe_traces_program,
-			     strlen(probe_traces_program),
-			     probe->chunkname) == 0;
-	if (ok) {
-		push_function(probe, probe_l_watch);
-		push_function(probe, probe_l_on_record);
-		ok = lua_pcall(L, 2, 0, 0) == 0;
-	}
-	probe->watch_all = false;
-	if (!ok)
-		take_error(L, "trace trial", error, error_size);
-	return ok;
+	return run_program(probe, "trace trial", probe_traces_program,
+			   functions, 2, error, error_size);
 }
 
 /* made(object, line) */
@@ -445,20 +428,11 @@ bool probe_exit_trial(struct probe *probe,
 					lua_State *L),
 		      void *arg, char *error, size_t error_size)
 {
-	lua_State *L = probe->L;
-	bool ok;
+	static const lua_CFunction functions[] = {probe_l_made,
+						  probe_l_on_record};
 	probe->on_made = on_made;
 	probe->on_record = on_record;
 	probe->watch_arg = arg;
-	ok = luaL_loadbuffer(L, probe_exits_program,
-			     strlen(probe_exits_program),
-			     probe->chunkname) == 0;
-	if (ok) {
-		push_function(probe, probe_l_made);
-		push_function(probe, probe_l_on_record);
-		ok = lua_pcall(L, 2, 0, 0) == 0;
-	}
-	if (!ok)
-		take_error(L, "exit trial", error, error_size);
-	return ok;
+	return run_program(probe, "exit trial", probe_exits_program, functions,
+			   2, error, error_size);
 }
