@@ -5,12 +5,12 @@
 #include "ingest.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <xxhash.h>
 
+#include "processors.h"
 #include "report_text.h"
 
 /* Events decoded at once: they stay in the second-level cache. */
@@ -129,14 +129,6 @@ enum ingest_result ingest_more(struct ingest *in, struct source *source)
 	default:
 		return fail(in, INGEST_SYSTEM, source->error);
 	}
-}
-
-static int count_processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
-							    : 1;
 }
 
 /* Waits for a second thread; what went wrong there went wrong before. */

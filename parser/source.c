@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "processors.h"
 #include "source_private.h"
 
 #define WINDOW_FIRST	  (256u << 10)
@@ -330,13 +330,10 @@ enum source_result source_more_zstd(struct reader *r)
 
 static bool wants_relay(const struct reader *r)
 {
-	cpu_set_t set;
-
 	if (!r->regular || r->relay != NULL)
 		return false;
-	return r->thread || (r->pub.file_size >= THREAD_FILE_SIZE &&
-			     sched_getaffinity(0, sizeof(set), &set) == 0 &&
-			     CPU_COUNT(&set) > 1);
+	return r->thread ||
+	       (r->pub.file_size >= THREAD_FILE_SIZE && count_processors() > 1);
 }
 
 enum source_result source_more(struct source *s)

@@ -9,9 +9,9 @@
 #include "store_private.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
+#include "processors.h"
 #include "quiet_thread.h"
 
 #define ROOMS 4u /* a power of two, for the numbers run over */
@@ -69,18 +69,10 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static bool has_processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 &&
-	       CPU_COUNT(&set) > 1;
-}
-
 struct store_writer *store_writer_start(struct store *s)
 {
 	struct store_writer *const w =
-		has_processors() ? malloc(sizeof(*w)) : NULL;
+		count_processors() > 1 ? malloc(sizeof(*w)) : NULL;
 
 	if (w == NULL)
 		return NULL;
