@@ -232,10 +232,6 @@ static inline const uint8_t *fast_event(const uint8_t *p, uint64_t last,
 					unsigned seconds, bool pext,
 					struct decode_event *e)
 {
-	enum {
-		OLD = offsetof(struct decode_event, old_address),
-		NEW = offsetof(struct decode_event, new_address),
-	};
 	const uint8_t kind = *p & LJM_KIND_MASK;
 	const uint8_t source = *p++ >> LJM_SOURCE_SHIFT;
 	const unsigned first = leb128_next_end(
@@ -252,8 +248,7 @@ static inline const uint8_t *fast_event(const uint8_t *p, uint64_t last,
 	e->line &= all_bits_if(source == LJM_SOURCE_LUA);
 	leb128_join_pair(p + second, address - second, size - second, pext,
 			 &block[0], &block[1]);
-	memcpy((char *)e + (kind == LJM_KIND_ALLOC ? NEW : OLD), block,
-	       sizeof(block));
+	memcpy((char *)e + decode_block_at(kind), block, sizeof(block));
 	if (kind == LJM_KIND_REALLOC) {
 		const unsigned a = leb128_next_end(&last, 0, UINT64_MAX);
 		const unsigned b = leb128_next_end(&last, 0, UINT64_MAX);
@@ -293,22 +288,6 @@ INLINE const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
 	}
 	*count = n;
 	return p;
-}
-
-static const uint8_t *decode_fast_pext(const struct grammar *g,
-				       const uint8_t *p, const uint8_t *end,
-				       struct decode_event *events, size_t cap,
-				       size_t *count)
-{
-	return decode_fast(g, p, end, true, events, cap, count);
-}
-
-static const uint8_t *decode_fast_plain(const struct grammar *g,
-					const uint8_t *p, const uint8_t *end,
-					struct decode_event *events, size_t cap,
-					size_t *count)
-{
-	return decode_fast(g, p, end, false, events, cap, count);
 }
 
 /* ---- prologues */
@@ -421,8 +400,10 @@ static const uint8_t *take_fast(struct decoder *d, const struct grammar *g,
 	if (g->compact)
 		return compact_decode_fast(d, c->next, c->end, pext, events,
 					   cap, count);
-	return (pext ? decode_fast_pext : decode_fast_plain)(
-		g, c->next, c->end, events, cap, count);
+	/* Two copies, each for one. */
+	return pext ? decode_fast(g, c->next, c->end, true, events, cap, count)
+		    : decode_fast(g, c->next, c->end, false, events, cap,
+				  count);
 }
 
 enum decode_result decode_events(struct decoder *d, struct decode_input *in,

@@ -98,6 +98,19 @@ struct decode_compact {
 	uint64_t alloc_end, free_address, realloc_address; /* the last ones */
 };
 
+/*
+ * Where an event has the address and the size, two uint64_t in a row, of the
+ * block that it ends or, if it is an allocation, begins. Without a branch, for
+ * that is as good as random.
+ */
+static inline size_t decode_block_at(uint8_t kind)
+{
+	const size_t old = offsetof(struct decode_event, old_address);
+	const size_t new = offsetof(struct decode_event, new_address);
+
+	return old + (kind == LJM_KIND_ALLOC) * (new - old);
+}
+
 /* The state between two calls; opaque but for the fields named here. */
 struct decoder {
 	uint8_t symtab_version; /* 0 until read */

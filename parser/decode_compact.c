@@ -318,7 +318,7 @@ static inline const uint8_t *fast_event(struct decode_compact *s,
 	const unsigned middle = leb128_next_end(&last, 0, has_callsite);
 	const unsigned end = leb128_next_end(&last, middle, has_size);
 	uint64_t callsite, none;
-	struct parts parts;
+	struct parts parts = {0};
 
 	leb128_join_pair(p, middle, end, pext, &callsite, &parts.size);
 	callsite |= s->callsite[kind] & ~has_callsite;
@@ -379,27 +379,12 @@ INLINE const uint8_t *decode_fast(struct decoder *d, const uint8_t *p,
 	return p;
 }
 
-static const uint8_t *decode_fast_pext(struct decoder *d, const uint8_t *p,
-				       const uint8_t *end,
-				       struct decode_event *events, size_t cap,
-				       size_t *count)
-{
-	return decode_fast(d, p, end, true, events, cap, count);
-}
-
-static const uint8_t *decode_fast_plain(struct decoder *d, const uint8_t *p,
-					const uint8_t *end,
-					struct decode_event *events, size_t cap,
-					size_t *count)
-{
-	return decode_fast(d, p, end, false, events, cap, count);
-}
-
 const uint8_t *compact_decode_fast(struct decoder *d, const uint8_t *p,
 				   const uint8_t *end, bool pext,
 				   struct decode_event *events, size_t cap,
 				   size_t *count)
 {
-	return (pext ? decode_fast_pext : decode_fast_plain)(d, p, end, events,
-							     cap, count);
+	/* Two copies, each for one. */
+	return pext ? decode_fast(d, p, end, true, events, cap, count)
+		    : decode_fast(d, p, end, false, events, cap, count);
 }

@@ -277,25 +277,6 @@ static size_t prepare_odd(const struct decode_event *e, struct replay_op *ops)
 	return 1u + moved;
 }
 
-/*
- * The address and the size of the block that an event ends or, if it is an
- * allocation, begins. Without a branch, as this is as good as random.
- */
-static inline void get_first(const struct decode_event *e, bool alloc,
-			     struct replay_op *op)
-{
-	enum {
-		OLD = offsetof(struct decode_event, old_address),
-		NEW = offsetof(struct decode_event, new_address),
-	};
-	uint64_t block[2];
-
-	memcpy(block, (const char *)e + OLD + alloc * (NEW - OLD),
-	       sizeof(block));
-	op->address = block[0];
-	op->size = block[1];
-}
-
 /* Writes the steps of an event, where there is room for two. */
 static inline size_t prepare_ops(const struct decode_event *e, uint32_t site,
 				 unsigned position, struct replay_op *ops)
@@ -303,9 +284,13 @@ static inline size_t prepare_ops(const struct decode_event *e, uint32_t site,
 	const bool alloc = e->kind == LJM_KIND_ALLOC;
 	const bool moved = e->kind == LJM_KIND_REALLOC;
 	const unsigned internal = site / CALLSITES_INTERNAL;
+	uint64_t block[2];
 
-	get_first(e, alloc, &ops[0]);
-	ops[0].owner = owner_of(site, moved) & ~LIVE_BIG;
+	memcpy(block, (const char *)e + decode_block_at(e->kind),
+	       sizeof(block));
+	ops[0].address = block[0];
+	ops[0].size = block[1];
+	ops[0].owner = owner_of(site & ~CALLSITES_INTERNAL, moved);
 	ops[0].flags = (uint8_t)(REPLAY_FIRST + alloc * REPLAY_BIRTH +
 				 internal * REPLAY_INTERNAL);
 	ops[0].position = (uint16_t)position;
