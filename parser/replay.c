@@ -262,14 +262,20 @@ static struct model_sample sample(const struct replay *r)
 				     r->now.live_bytes, r->now.begun_bytes};
 }
 
+/* Takes the sample that is due after the event at hand, if it is. */
+static void take_sample(struct replay *r)
+{
+	if (r->now.event == r->samples.next)
+		samples_regular(&r->samples, sample(r));
+}
+
 /* Applies any step. */
 static enum model_result apply(struct replay *r, const struct replay_op *op)
 {
 	enum model_result result;
 
 	if (op->flags & REPLAY_FIRST) {
-		if (r->now.event == r->samples.next)
-			samples_regular(&r->samples, sample(r));
+		take_sample(r);
 		r->now.event++;
 		r->realloc_of = 0;
 	}
@@ -369,8 +375,6 @@ void replay_begin_stream(struct replay *r)
 {
 	r->now = (struct replay_now){0, 0, 0};
 	r->peak[1] = r->collected[1] = (struct replay_point){0, 0};
-	r->totals.peak_bytes = r->totals.peak_event = 0;
-	r->totals.last_collector_free_event = 0;
 	samples_begin(&r->samples);
 	tallies_begin_stream(&r->tallies);
 	r->first_conflict_event = r->conflict_event = 0;
@@ -538,12 +542,9 @@ enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
 		result = apply_all(r, ops, count, taken, true);
 	else
 		result = apply_all(r, ops, count, taken, false);
-	r->totals.peak_event = r->peak[1].event;
-	r->totals.peak_bytes = r->peak[1].bytes;
-	r->totals.last_collector_free_event = r->collected[1].event;
 	r->totals.events += r->now.event - before;
-	if (result == MODEL_OK && r->now.event == r->samples.next)
-		samples_regular(&r->samples, sample(r));
+	if (result == MODEL_OK)
+		take_sample(r);
 	return result;
 }
 

@@ -29,7 +29,7 @@ struct replayer {
 	unsigned given, done; /* rooms, ever; a room's number modulo ROOMS */
 	bool settling;	      /* what is given is to be done now */
 	bool stop;
-	replayer_work_fn *work; /* NULL: none */
+	model_work_fn *work; /* NULL: none */
 	void *arg;
 	bool working; /* the second thread is, at that */
 	enum model_result result;
@@ -40,7 +40,7 @@ struct replayer {
 /* Does other work, if there is any. The lock is held outside of it. */
 static bool work_instead(struct replayer *p)
 {
-	replayer_work_fn *const work = p->work;
+	model_work_fn *const work = p->work;
 	void *const arg = p->arg;
 	bool worked;
 
@@ -122,7 +122,7 @@ struct replayer *replayer_start(struct replay *r)
 	return NULL;
 }
 
-void replayer_share(struct replayer *p, replayer_work_fn *work, void *arg)
+void replayer_share(struct replayer *p, model_work_fn *work, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
 	p->work = work;

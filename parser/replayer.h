@@ -29,8 +29,7 @@ struct replayer *replayer_start(struct replay *r);
  * instead of waiting for the other one. It returns false when there was
  * nothing to do.
  */
-typedef bool replayer_work_fn(void *arg);
-void replayer_share(struct replayer *p, replayer_work_fn *work, void *arg);
+void replayer_share(struct replayer *p, model_work_fn *work, void *arg);
 
 /* A room to fill; waits for one. */
 struct replay_op *replayer_room(struct replayer *p);
