@@ -122,40 +122,33 @@ bool hidden_add(struct hidden *h, int64_t profile)
 	return ok && result == SQLITE_DONE;
 }
 
+static const char views[] =
+	"CREATE TEMP TABLE hidden_site AS "
+	"SELECT site_id, sum(blocks) AS blocks, sum(bytes) AS bytes "
+	"FROM temp.hidden_path GROUP BY site_id;"
+	"CREATE UNIQUE INDEX temp.hidden_site_id ON hidden_site (site_id);"
+
+	"CREATE TEMP VIEW site AS SELECT s.site_id, s.profile_id, s.name, "
+	"s.signature, s.signature_kind, s.born_blocks, s.ended_bytes, "
+	"s.live_blocks - coalesce((SELECT blocks FROM temp.hidden_site AS h "
+	"WHERE h.site_id = s.site_id), 0) AS live_blocks, "
+	"s.live_bytes - coalesce((SELECT bytes FROM temp.hidden_site AS h "
+	"WHERE h.site_id = s.site_id), 0) AS live_bytes FROM main.site AS s;"
+
+	"CREATE TEMP VIEW callsite AS SELECT c.callsite_id, c.profile_id, "
+	"c.parent_id, c.frame_id, c.site_id, c.self_born_blocks, "
+	"c.self_live_blocks - coalesce((SELECT blocks FROM temp.hidden_path "
+	"AS h WHERE h.callsite_id = c.callsite_id), 0) AS self_live_blocks, "
+	"c.self_live_bytes - coalesce((SELECT bytes FROM temp.hidden_path "
+	"AS h WHERE h.callsite_id = c.callsite_id), 0) AS self_live_bytes "
+	"FROM main.callsite AS c;";
+
 bool hidden_show(struct hidden *h)
 {
 	if (h->paths == 0)
 		return true;
-	return h->shown = run(
-		       h,
-		       "CREATE TEMP TABLE hidden_site AS "
-		       "SELECT site_id, sum(blocks) AS blocks, "
-		       "sum(bytes) AS bytes FROM temp.hidden_path "
-		       "GROUP BY site_id;"
-		       "CREATE UNIQUE INDEX temp.hidden_site_id "
-		       "ON hidden_site (site_id);"
-		       "CREATE TEMP VIEW site AS SELECT s.site_id, "
-		       "s.profile_id, "
-		       "s.name, s.signature, s.signature_kind, s.born_blocks, "
-		       "s.ended_bytes, s.live_blocks - coalesce((SELECT blocks "
-		       "FROM temp.hidden_site AS h WHERE h.site_id = "
-		       "s.site_id), "
-		       "0) AS live_blocks, s.live_bytes - coalesce((SELECT "
-		       "bytes "
-		       "FROM temp.hidden_site AS h WHERE h.site_id = "
-		       "s.site_id), "
-		       "0) AS live_bytes FROM main.site AS s;"
-		       "CREATE TEMP VIEW callsite AS SELECT c.callsite_id, "
-		       "c.profile_id, c.parent_id, c.frame_id, c.site_id, "
-		       "c.self_born_blocks, c.self_live_blocks - "
-		       "coalesce((SELECT "
-		       "blocks FROM temp.hidden_path AS h WHERE h.callsite_id "
-		       "= "
-		       "c.callsite_id), 0) AS self_live_blocks, "
-		       "c.self_live_bytes - coalesce((SELECT bytes FROM "
-		       "temp.hidden_path AS h WHERE h.callsite_id = "
-		       "c.callsite_id), 0) AS self_live_bytes "
-		       "FROM main.callsite AS c;");
+	h->shown = run(h, views);
+	return h->shown;
 }
 
 void hidden_close(struct hidden *h)
