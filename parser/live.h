@@ -2,15 +2,24 @@
  * live.h - the table of live blocks: address to size, owner and birth.
  *
  * Open addressing without tombstones: an entry of 16 bytes a block, 16 more
- * with history. A block's home is a line of the cache, in which its entry is
- * anywhere; when the line is full, it is in the next one that was not. The
- * table grows where it is, by half, and needs no memory beside itself: 26 to
- * 39 bytes a block once there are many, 43 to 64 with history. Few blocks have
- * much room, and rarely meet.
+ * with history. It has two forms.
  *
- * A hash is live_hash() of the address; the caller computes it early and calls
- * live_prefetch() some events ahead. Pointers to entries die with the next
- * live_reserve() or live_remove(). Address 0 cannot be stored. One thread.
+ * A small table is in a cache near by, and what it takes to find a block is
+ * all that counts. A block's home is a line of the cache, in which its entry
+ * is anywhere; when the line is full, it is in the next one that was not. Half
+ * of the slots stay free, so that this is rare.
+ *
+ * A large one is in memory, which is slow, and full lines would be many if it
+ * were to take little. Its slots come in groups of 15; the group's head, where
+ * it is in the cache, tells which slot a block is in. A block is in the group
+ * that is its home, or when that is full in the next one that was not, and all
+ * that it passed by count it. The table grows where it is, by half, and needs
+ * no memory beside itself: 23 to 35 bytes a block, 43 to 64 with history.
+ *
+ * A hash is live_hash() of the address; the caller computes it early and
+ * fetches what is at the home some events ahead. Pointers to entries die with
+ * the next live_reserve() or live_remove(). Address 0 cannot be stored. One
+ * thread.
  */
 #ifndef MEMPARSE_LIVE_H
 #define MEMPARSE_LIVE_H
@@ -25,8 +34,8 @@
 
 #include "hash.h"
 
-/* Slots in a line of the cache; capacities are multiples of it. */
-#define LIVE_LINE 4u
+#define LIVE_LINE  4u  /* slots of a small table's line */
+#define LIVE_GROUP 15u /* slots of a large table's group */
 
 /* Sizes from here on are kept beside the table. */
 #define LIVE_SIZE_BIG UINT32_MAX
@@ -35,10 +44,19 @@
 #define LIVE_BIG 0x80000000u /* size is an index of bigs */
 
 struct live_entry {
-	uint64_t address; /* 0: the slot is free */
+	uint64_t address; /* 0: the slot is free, in a small table */
 	uint32_t size;
 	uint32_t owner;
 };
+
+/* What is looked at first of a group. */
+struct live_head {
+	/* live_tag() of the block, 0: the slot is free */
+	_Alignas(16) uint8_t tags[LIVE_GROUP];
+	uint8_t passed; /* LIVE_PASSED_MANY: or more, for good */
+};
+
+#define LIVE_PASSED_MANY UINT8_MAX
 
 /* What only the handing out of lives needs. */
 struct live_history {
@@ -47,12 +65,13 @@ struct live_history {
 };
 
 struct live {
-	struct live_entry *entries;
-	struct live_history *history; /* parallel to entries, or NULL */
-	size_t cap;		      /* a multiple of LIVE_LINE */
-	size_t count;
-	size_t limit;	    /* of count, before it has to grow */
-	size_t history_cap; /* not less than cap, if there is history */
+	struct live_head *heads;	 /* of groups; NULL: a small table */
+	struct live_entry *entries;	 /* of lines or groups */
+	struct live_history *history;	 /* parallel to entries, or NULL */
+	size_t cap;			 /* lines or groups */
+	size_t entries_cap, history_cap; /* of a large one; not less, or 0 */
+	size_t count;			 /* blocks */
+	size_t limit;			 /* of count, before it has to grow */
 	uint64_t seed;
 	bool with_history;
 	bool broken;	/* nothing is found; all of it is there */
@@ -72,20 +91,17 @@ static inline uint64_t live_hash(const struct live *l, uint64_t address)
 	return hash_u64(address, l->seed);
 }
 
-/* Where an address belongs among cap slots: the first of a line. */
+/* The line or group, of cap, that a block belongs into. */
 static inline size_t live_home(uint64_t hash, size_t cap)
 {
-	return (size_t)((hash >> 32) * (cap / LIVE_LINE) >> 32) * LIVE_LINE;
+	return (size_t)((hash >> 32) * cap >> 32);
 }
 
-static inline struct live_entry *live_line(const struct live *l, uint64_t hash)
-{
-	return l->entries + live_home(hash, l->cap);
-}
+/* ---- what is at home, without a branch on where it is */
 
 /*
- * Looks for an address in a line, without a branch on where it is: bit 2 * i
- * is set when slot i has it, bit 8 + 2 * i when slot i is free.
+ * Looks for an address in a small table's line: bit 2 * i is set when slot i
+ * has it, bit 8 + 2 * i when slot i is free.
  */
 static inline unsigned live_look(const struct live_entry *line,
 				 uint64_t address)
@@ -119,28 +135,63 @@ static inline unsigned live_look(const struct live_entry *line,
 }
 
 /* The slot that the lowest bit of live_look() is about. */
-static inline unsigned live_slot(unsigned bits)
+static inline unsigned live_look_slot(unsigned bits)
 {
 	return (unsigned)__builtin_ctz(bits) / 2 % LIVE_LINE;
 }
 
-/* The block's entry, or the free slot where it would go. */
-static inline struct live_entry *live_probe(struct live *l, uint64_t address,
-					    uint64_t hash)
+/*
+ * What tells a block from others in a large table's group, as its home does
+ * not: a byte, never 0, four times.
+ */
+static inline uint32_t live_tag(uint64_t hash)
 {
-	struct live_entry *const end = l->entries + l->cap;
-	struct live_entry *line = live_line(l, hash);
+	const uint8_t tag = (uint8_t)(hash >> 24);
 
-	for (;;) {
-		const unsigned bits = live_look(line, address);
-
-		if (__builtin_expect(bits != 0, 1))
-			return line + live_slot(bits);
-		line += LIVE_LINE;
-		if (line == end)
-			line = l->entries;
-	}
+	return (uint8_t)(tag + (tag == 0)) * 0x01010101u;
 }
+
+/* The bits of slots in what live_same() and live_free() return. */
+#define LIVE_SLOTS    ((1u << LIVE_GROUP) - 1)
+#define LIVE_UNPASSED (1u << LIVE_GROUP) /* no block has passed by */
+
+/* A bit for each slot with a block that may be the one with this tag. */
+static inline unsigned live_same(const struct live_head *h, uint32_t tag)
+{
+#ifdef __SSE2__
+	const __m128i tags = _mm_load_si128((const __m128i *)h);
+	const __m128i wanted =
+		_mm_shuffle_epi32(_mm_cvtsi32_si128((int)tag), 0);
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, wanted)) &
+	       LIVE_SLOTS;
+#else
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < LIVE_GROUP; i++)
+		bits |= (unsigned)(h->tags[i] == (uint8_t)tag) << i;
+	return bits;
+#endif
+}
+
+/* A bit for each slot that is free, and LIVE_UNPASSED if it is so. */
+static inline unsigned live_free(const struct live_head *h)
+{
+#ifdef __SSE2__
+	const __m128i tags = _mm_load_si128((const __m128i *)h);
+
+	return (unsigned)_mm_movemask_epi8(
+		_mm_cmpeq_epi8(tags, _mm_setzero_si128()));
+#else
+	return live_same(h, 0) | (h->passed == 0 ? LIVE_UNPASSED : 0);
+#endif
+}
+
+/* ---- the table */
+
+/* The block's entry, NULL: there is none. */
+struct live_entry *live_find(const struct live *l, uint64_t address,
+			     uint64_t hash);
 
 /*
  * Sees to it that one more block of that size fits. False: no memory; if the
@@ -149,31 +200,12 @@ static inline struct live_entry *live_probe(struct live *l, uint64_t address,
  */
 bool live_reserve(struct live *l, uint64_t size);
 
-/* The large half of live_fill(). */
-void live_fill_big(struct live *l, struct live_entry *e, uint64_t size);
-
-/* Writes an entry whose old size, if any, has been forgotten. */
-static inline void live_fill(struct live *l, struct live_entry *e,
-			     uint64_t address, uint64_t size, uint32_t owner)
-{
-	e->address = address;
-	e->owner = owner;
-	if (__builtin_expect(size < LIVE_SIZE_BIG, 1))
-		e->size = (uint32_t)size;
-	else
-		live_fill_big(l, e, size);
-}
-
 /*
- * Puts a block into the free slot that live_probe() found after a
- * live_reserve() with the same size.
+ * Puts in a block that is not there, after a live_reserve() with the same
+ * size.
  */
-static inline void live_insert(struct live *l, struct live_entry *e,
-			       uint64_t address, uint64_t size, uint32_t owner)
-{
-	l->count++;
-	live_fill(l, e, address, size, owner);
-}
+struct live_entry *live_insert(struct live *l, uint64_t address, uint64_t hash,
+			       uint64_t size, uint32_t owner);
 
 static inline uint64_t live_size(const struct live *l,
 				 const struct live_entry *e)
@@ -185,24 +217,8 @@ static inline uint64_t live_size(const struct live *l,
 void live_replace(struct live *l, struct live_entry *e, uint64_t size,
 		  uint32_t owner);
 
-/* The parts of live_remove() that are not always there. */
-void live_forget_size(struct live *l, const struct live_entry *e);
-void live_pull_up(struct live *l, struct live_entry *hole);
-
-/* Takes a block out; if its line was full, others may move there. */
-static inline void live_remove(struct live *l, struct live_entry *e)
-{
-	struct live_entry *const line = l->entries + ((size_t)(e - l->entries) &
-						      ~(size_t)(LIVE_LINE - 1));
-
-	if (__builtin_expect(e->owner & LIVE_BIG, 0))
-		live_forget_size(l, e);
-	l->count--;
-	if (live_look(line, 0) != 0)
-		e->address = 0;
-	else
-		live_pull_up(l, e);
-}
+/* Takes a block out. */
+void live_remove(struct live *l, struct live_entry *e);
 
 /* The history of an entry; only of a table with history. */
 static inline struct live_history *live_history_of(const struct live *l,
@@ -210,5 +226,11 @@ static inline struct live_history *live_history_of(const struct live *l,
 {
 	return &l->history[e - l->entries];
 }
+
+/*
+ * The first block from a place on, which is 0 at first and then behind it;
+ * NULL: none is left. In no order.
+ */
+struct live_entry *live_next(const struct live *l, size_t *place);
 
 #endif

@@ -43,11 +43,13 @@ struct replay_op {
 
 /*
  * How many steps are done together: while one block of them is, the next one's
- * memory is fetched. And how many steps ahead, within that, the override that
- * a death counts at is looked for, and fetched, if there are many.
+ * memory is fetched. And how many steps ahead, within that, the slot of a
+ * block is, if the table is large; then the override that a death counts at is
+ * looked for, and fetched, if there are many.
  */
 #define REPLAY_BLOCK	   32u
-#define REPLAY_AHEAD_BLOCK 16u
+#define REPLAY_AHEAD_SLOT  24u
+#define REPLAY_AHEAD_OWNER 16u
 #define REPLAY_AHEAD_PAIR  8u
 
 /* From so many on, sites or overrides are fetched ahead. */

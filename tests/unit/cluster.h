@@ -7,14 +7,13 @@
 #include "live.h"
 
 /*
- * The nth address whose home is this line among cap slots, by hash_u64()
- * backwards: only who knows the seed can have it.
+ * The nth address whose home is this one of cap lines or groups, by hash_u64()
+ * backwards: only who knows the seed can have it. All have the same tag.
  */
-static inline uint64_t cluster_address(const struct live *l, size_t line,
+static inline uint64_t cluster_address(const struct live *l, size_t home,
 				       size_t cap, uint64_t nth)
 {
-	const uint64_t lines = cap / LIVE_LINE;
-	uint64_t x = (((uint64_t)line << 32) / lines + 1) << 32 | nth;
+	uint64_t x = (((uint64_t)home << 32) / cap + 1) << 32 | nth;
 	uint64_t odd_1 = 1, odd_2 = 1;
 
 	/* The inverses, modulo 2^64. */

@@ -24,9 +24,9 @@ static void put(struct live *l, const struct block *b)
 	struct live_entry *e;
 
 	assert_true(live_reserve(l, b->size));
-	e = live_probe(l, b->address, hash);
-	if (e->address == 0)
-		live_insert(l, e, b->address, b->size, b->owner);
+	e = live_find(l, b->address, hash);
+	if (e == NULL)
+		e = live_insert(l, b->address, hash, b->size, b->owner);
 	else
 		live_replace(l, e, b->size, b->owner);
 	if (l->with_history)
@@ -37,17 +37,20 @@ static void put(struct live *l, const struct block *b)
 static void take(struct live *l, uint64_t address)
 {
 	const uint64_t hash = live_hash(l, address);
-	struct live_entry *const e = live_probe(l, address, hash);
+	struct live_entry *const e = live_find(l, address, hash);
 
+	assert_non_null(e);
 	assert_true(e->address == address);
 	live_remove(l, e);
+	assert_null(live_find(l, address, hash));
 }
 
 static void check(struct live *l, const struct block *b)
 {
 	const uint64_t hash = live_hash(l, b->address);
-	const struct live_entry *const e = live_probe(l, b->address, hash);
+	const struct live_entry *const e = live_find(l, b->address, hash);
 
+	assert_non_null(e);
 	assert_true(e->address == b->address);
 	assert_true(live_size(l, e) == b->size);
 	assert_int_equal(e->owner & ~LIVE_BIG, b->owner);
@@ -60,9 +63,10 @@ static void check(struct live *l, const struct block *b)
 static uint64_t count_all(const struct live *l)
 {
 	uint64_t entries = 0;
+	size_t place = 0;
 
-	for (size_t i = 0; i < l->cap; i++)
-		entries += l->entries[i].address != 0;
+	while (live_next(l, &place) != NULL)
+		entries++;
 	assert_int_equal(l->count, entries);
 	return entries;
 }
@@ -118,7 +122,7 @@ static void test_churn(void **state)
 	churn(300000, 32, true, 1);
 }
 
-/* A free slot is what a search for address 0 finds, in an empty table too. */
+/* Nothing is found at address 0, in an empty table neither. */
 static void test_address_0(void **state)
 {
 	const struct block b = {.address = 16, .size = 1};
@@ -126,10 +130,10 @@ static void test_address_0(void **state)
 	(void)state;
 
 	live_init(&l, false);
-	assert_true(live_probe(&l, 0, live_hash(&l, 0))->address == 0);
-	assert_true(live_probe(&l, 16, live_hash(&l, 16))->address == 0);
+	assert_null(live_find(&l, 0, live_hash(&l, 0)));
+	assert_null(live_find(&l, 16, live_hash(&l, 16)));
 	put(&l, &b);
-	assert_true(live_probe(&l, 0, live_hash(&l, 0))->address == 0);
+	assert_null(live_find(&l, 0, live_hash(&l, 0)));
 	live_clear(&l);
 }
 
@@ -174,8 +178,10 @@ static void check_memory_for_a_block(bool history, uint64_t lowest,
 		put(&l, &b);
 		if (blocks < 250000)
 			continue;
-		bytes = l.cap * sizeof(struct live_entry) +
-			l.history_cap * sizeof(struct live_history);
+		bytes = l.cap * sizeof(struct live_head) +
+			l.entries_cap * LIVE_GROUP * sizeof(struct live_entry) +
+			l.history_cap * LIVE_GROUP *
+				sizeof(struct live_history);
 		least = bytes / blocks < least ? bytes / blocks : least;
 		most = bytes / blocks > most ? bytes / blocks : most;
 	}
@@ -187,41 +193,94 @@ static void check_memory_for_a_block(bool history, uint64_t lowest,
 static void test_memory_for_a_block(void **state)
 {
 	(void)state;
-	check_memory_for_a_block(false, 25, 39);
+	check_memory_for_a_block(false, 22, 35);
 	check_memory_for_a_block(true, 42, 64);
 }
 
-/* Blocks that all belong into one line, through all that the table grows. */
-static void cluster(size_t line, bool history)
+enum {
+	CLUSTER = 3000
+};
+
+/* Blocks that all belong to one home, among cap. */
+static void put_cluster(struct live *l, struct block *b, size_t home,
+			size_t cap)
 {
-	enum {
-		BLOCKS = 3000
-	};
-	struct block b[BLOCKS] = {{0}};
-	struct live l;
-
-	live_init(&l, history);
-	for (size_t i = 0; i < BLOCKS; i++) {
-		const size_t cap = 16384;
-
-		b[i].address = cluster_address(
-			&l, line == SIZE_MAX ? cap / 4 - 1 : line, cap, i);
+	for (size_t i = 0; i < CLUSTER; i++) {
+		b[i].address = cluster_address(l, home, cap, i);
 		b[i].size = i;
 		b[i].owner = (uint32_t)i;
 		b[i].born = i;
-		put(&l, &b[i]);
+		put(l, &b[i]);
 	}
+}
+
+static void check_cluster(struct live *l, const struct block *b, size_t home)
+{
+	assert_int_equal(live_home(live_hash(l, b[0].address), l->cap), home);
+	for (size_t i = 0; i < CLUSTER; i++)
+		check(l, &b[i]);
+	for (size_t i = 0; i < CLUSTER; i += 2)
+		take(l, b[i].address);
+	for (size_t i = 1; i < CLUSTER; i += 2)
+		check(l, &b[i]);
+}
+
+/* Through all that a small table grows. */
+static void cluster_small(size_t line, bool history)
+{
+	struct block b[CLUSTER] = {{0}};
+	struct live l;
+
+	live_init(&l, history);
+	put_cluster(&l, b, line, 4096);
+	assert_null(l.heads);
+	assert_int_equal(l.cap, 4096);
+	check_cluster(&l, b, line);
+	assert_int_equal(count_all(&l), CLUSTER / 2);
+	live_clear(&l);
+}
+
+/* The nth of other blocks. */
+static struct block other(size_t n)
+{
+	return (struct block){.address = (n + 1) << 20, .size = 1, .born = n};
+}
+
+/* More others, until there are so many blocks; *others are there now. */
+static void fill(struct live *l, size_t blocks, size_t *others)
+{
+	while (l->count < blocks) {
+		const struct block b = other((*others)++);
+
+		put(l, &b);
+	}
+}
+
+/* From a small table to a large one, and through its growth. */
+static void cluster_large(size_t group, bool history)
+{
+	struct block b[CLUSTER] = {{0}};
+	size_t others = 0;
+	struct live l;
+
+	live_init(&l, history);
+	fill(&l, 32769, &others);
+	assert_non_null(l.heads);
+	assert_int_equal(l.cap, 8192);
+	put_cluster(&l, b, group, 16384);
+	fill(&l, l.limit + 1, &others);
 	assert_int_equal(l.cap, 16384);
-	assert_int_equal(live_home(live_hash(&l, b[0].address), l.cap) /
-				 LIVE_LINE,
-			 line == SIZE_MAX ? l.cap / LIVE_LINE - 1 : line);
-	for (size_t i = 0; i < BLOCKS; i++)
+	check_cluster(&l, b, group);
+	fill(&l, l.limit + 1, &others);
+	assert_int_equal(l.cap, 24576);
+	for (size_t i = 1; i < CLUSTER; i += 2)
 		check(&l, &b[i]);
-	for (size_t i = 0; i < BLOCKS; i += 2)
-		take(&l, b[i].address);
-	for (size_t i = 1; i < BLOCKS; i += 2)
-		check(&l, &b[i]);
-	assert_int_equal(count_all(&l), BLOCKS / 2);
+	for (size_t i = 0; i < others; i++) {
+		const struct block o = other(i);
+
+		check(&l, &o);
+	}
+	assert_int_equal(count_all(&l), others + CLUSTER / 2);
 	live_clear(&l);
 }
 
@@ -230,10 +289,14 @@ static void test_clusters(void **state)
 {
 	(void)state;
 	for (int history = 0; history < 2; history++) {
-		cluster(0, history);
-		cluster(7, history);
-		cluster(2000, history);
-		cluster(SIZE_MAX, history);
+		cluster_small(0, history);
+		cluster_small(7, history);
+		cluster_small(2000, history);
+		cluster_small(4095, history);
+		cluster_large(0, history);
+		cluster_large(7, history);
+		cluster_large(8000, history);
+		cluster_large(16383, history);
 	}
 }
 

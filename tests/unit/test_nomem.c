@@ -311,36 +311,43 @@ static void test_stored_profiles(void **state)
 
 /* ---- a table of live blocks that has to let many wait when it grows */
 
-#define CLUSTER	    2048 /* as many as 4,096 slots hold */
-#define CLUSTER_CAP (4 * 4096)
+#define CLUSTER	    2048
+#define CLUSTER_CAP 16384 /* groups, after it has grown */
+#define BLOCKS	    96000 /* as many as half of them hold */
 
-static void put_cluster(struct live *l, uint64_t i)
+/* The cluster's, then others. */
+static uint64_t block_address(const struct live *l, uint64_t i)
 {
-	const uint64_t address = cluster_address(l, 0, CLUSTER_CAP, i);
-	struct live_entry *const e =
-		live_probe(l, address, live_hash(l, address));
+	return i < CLUSTER ? cluster_address(l, 0, CLUSTER_CAP, i) : i << 20;
+}
 
-	assert_true(l->count < l->limit);
-	live_insert(l, e, address, i, (uint32_t)i);
-	*live_history_of(l, e) = (struct live_history){i + 1, ~i};
+static void fill_with_cluster(struct live *l)
+{
+	for (uint64_t i = 0; i < BLOCKS; i++) {
+		const uint64_t address = block_address(l, i);
+		struct live_entry *e;
+
+		assert_true(live_reserve(l, i));
+		e = live_insert(l, address, live_hash(l, address), i,
+				(uint32_t)i);
+		*live_history_of(l, e) = (struct live_history){i + 1, ~i};
+	}
+	assert_int_equal(l->count, l->limit);
 }
 
 /* All are there, once, each with its history. */
-static void check_cluster(const struct live *l)
+static void check_all(const struct live *l)
 {
-	bool seen[CLUSTER] = {false};
-	size_t count = 0;
+	static bool seen[BLOCKS];
+	const struct live_entry *e;
+	size_t count = 0, place = 0;
 
-	for (size_t i = 0; i < l->cap; i++) {
-		const struct live_entry *const e = &l->entries[i];
-
-		if (e->address == 0)
-			continue;
-		assert_in_range(e->owner, 0, CLUSTER - 1);
+	memset(seen, 0, sizeof(seen));
+	while ((e = live_next(l, &place)) != NULL) {
+		assert_in_range(e->owner, 0, BLOCKS - 1);
 		assert_false(seen[e->owner]);
 		seen[e->owner] = true;
-		assert_true(e->address ==
-			    cluster_address(l, 0, CLUSTER_CAP, e->owner));
+		assert_true(e->address == block_address(l, e->owner));
 		assert_int_equal(e->size, e->owner);
 		assert_int_equal(live_history_of(l, e)->born_event,
 				 e->owner + 1);
@@ -348,7 +355,7 @@ static void check_cluster(const struct live *l)
 			    ~(uint64_t)e->owner);
 		count++;
 	}
-	assert_int_equal(count, CLUSTER);
+	assert_int_equal(count, BLOCKS);
 }
 
 static void test_cluster(void **state)
@@ -362,15 +369,11 @@ static void test_cluster(void **state)
 		struct live l;
 
 		live_init(&l, true);
-		for (uint64_t i = 0; i < CLUSTER; i++) {
-			assert_true(live_reserve(&l, i));
-			put_cluster(&l, i);
-		}
-		assert_int_equal(l.count, l.limit);
+		fill_with_cluster(&l);
 		left = allocations;
 		enough = live_reserve(&l, 8);
 		left = UINT64_MAX;
-		check_cluster(&l);
+		check_all(&l);
 		if (l.broken) {
 			broken++;
 			assert_false(live_reserve(&l, 8));
@@ -378,20 +381,18 @@ static void test_cluster(void **state)
 			/* As it was, or larger: it goes on. */
 			assert_true(live_reserve(&l, 8));
 		}
-		for (uint64_t i = 0; !l.broken && i < CLUSTER; i++) {
-			const uint64_t address =
-				cluster_address(&l, 0, CLUSTER_CAP, i);
+		for (uint64_t i = 0; !l.broken && i < BLOCKS; i++) {
+			const uint64_t address = block_address(&l, i);
 
-			assert_true(
-				live_probe(&l, address, live_hash(&l, address))
-					->address == address);
+			assert_non_null(
+				live_find(&l, address, live_hash(&l, address)));
 		}
 		live_clear(&l);
 		assert_false(l.broken);
 	}
-	/* The table, its history, and three times more for those that wait. */
-	assert_int_equal(allocations, 2 + 3 * 2 + 1);
-	assert_int_equal(broken, 3 * 2);
+	/* Three arrays, and four times more for those that wait. */
+	assert_int_equal(allocations, 3 + 4 * 2 + 1);
+	assert_int_equal(broken, 4 * 2);
 }
 
 int main(void)
