@@ -140,7 +140,9 @@ INLINE bool apply_common(struct replay *r, const struct replay_op *op,
 #define EARLY (2 * REPLAY_BLOCK)
 
 struct early {
-	struct place places[EARLY];
+	struct live_entry *entries[EARLY]; /* of a line or a group */
+	struct live_head *heads[EARLY];	   /* in a large table, as are */
+	uint32_t tags[EARLY];
 	uint32_t pairs[EARLY]; /* where overrides belong, perhaps */
 };
 
@@ -150,46 +152,58 @@ struct form {
 	bool wide;  /* sites or pairs are more than a cache near by holds */
 };
 
+INLINE struct place early_place(const struct early *early, size_t i, bool large)
+{
+	struct place place = {.entries = early->entries[i % EARLY]};
+
+	if (large) {
+		place.head = early->heads[i % EARLY];
+		place.tag = early->tags[i % EARLY];
+	}
+	return place;
+}
+
 static inline bool is_large(const struct replay *r)
 {
 	return r->live.heads != NULL;
 }
 
-/* Finds out where blocks belong and fetches what is looked at there first. */
-INLINE void find_places(const struct replay *r, struct early *early,
-			const struct replay_op *ops, size_t from, size_t to,
-			struct form form)
+/* Finds out where a step's block belongs, and fetches what is seen there first.
+ */
+INLINE void find_place(const struct live *l, struct early *early,
+		       const struct replay_op *op, size_t i, bool large)
 {
-	const struct live *const l = &r->live;
+	const uint64_t hash = live_hash(l, op->address);
+	const size_t home = live_home(hash, l->cap);
 
-	for (size_t i = from; i < to; i++) {
-		const uint64_t hash = live_hash(l, ops[i].address);
-		const size_t home = live_home(hash, l->cap);
-		struct place *const place = &early->places[i % EARLY];
-
-		if (form.large) {
-			place->entries = &l->entries[home * LIVE_GROUP];
-			place->head = &l->heads[home];
-			place->tag = live_tag(hash);
-			__builtin_prefetch(place->head, 1);
-		} else {
-			place->entries = &l->entries[home * LIVE_LINE];
-			__builtin_prefetch(place->entries, 1);
-		}
+	if (large) {
+		early->entries[i % EARLY] = &l->entries[home * LIVE_GROUP];
+		early->heads[i % EARLY] = &l->heads[home];
+		early->tags[i % EARLY] = live_tag(hash);
+		__builtin_prefetch(&l->heads[home], 1);
+	} else {
+		early->entries[i % EARLY] = &l->entries[home * LIVE_LINE];
+		__builtin_prefetch(&l->entries[home * LIVE_LINE], 1);
 	}
 }
 
-/* Sees to it that there are tallies, and fetches them if there are many. */
-static bool find_tallies(struct replay *r, const struct replay_op *ops,
-			 size_t from, size_t to, bool wide)
+/*
+ * Does so for some steps, and sees to it that they have tallies, which are
+ * fetched as well if there are many. False without memory.
+ */
+INLINE bool find_places(struct replay *r, struct early *early,
+			const struct replay_op *ops, size_t from, size_t to,
+			struct form form)
 {
 	uint32_t last = 0;
 
-	for (size_t i = from; i < to; i++)
+	for (size_t i = from; i < to; i++) {
+		find_place(&r->live, early, &ops[i], i, form.large);
 		last = ops[i].owner > last ? ops[i].owner : last;
+	}
 	if (!tallies_reserve(&r->tallies, owner_site(last)))
 		return false;
-	for (size_t i = from; wide && i < to; i++)
+	for (size_t i = from; form.wide && i < to; i++)
 		tallies_prefetch(&r->tallies, ops[i].owner);
 	return true;
 }
@@ -199,18 +213,17 @@ INLINE const struct live_entry *guess(const struct early *early,
 				      const struct replay_op *ops, size_t i,
 				      bool large)
 {
-	const struct place *const place = &early->places[i % EARLY];
+	const struct place place = early_place(early, i, large);
 	const unsigned if_death = (ops[i].flags & REPLAY_BIRTH) - 1u;
 	const unsigned last = 1u << (LIVE_GROUP - 1);
 
 	if (!large)
-		return place->entries +
-		       live_look_slot(
-			       live_look(place->entries, ops[i].address) |
-			       1u << 31);
-	return place->entries +
-	       __builtin_ctz((live_same(place->head, place->tag) & if_death) |
-			     (live_free(place->head) & ~if_death) | last);
+		return place.entries +
+		       live_look_slot(live_look(place.entries, ops[i].address) |
+				      1u << 31);
+	return place.entries +
+	       __builtin_ctz((live_same(place.head, place.tag) & if_death) |
+			     (live_free(place.head) & ~if_death) | last);
 }
 
 /*
@@ -254,9 +267,9 @@ INLINE size_t apply_commons(struct replay *r, struct early *early,
 
 	for (i = from; i < to; i++) {
 		const struct replay_op op = ops[i];
+		const struct place place = early_place(early, i, form.large);
 
-		if (!apply_common(r, &op, &early->places[i % EARLY], &now,
-				  form.large))
+		if (!apply_common(r, &op, &place, &now, form.large))
 			break;
 		if (form.large || form.wide)
 			find_more(r, early, ops, i, count, form);
@@ -296,7 +309,9 @@ INLINE enum model_result apply_block(struct replay *r, struct early *early,
 		if (unlikely(r->live.cap != cap)) { /* it has moved */
 			if (is_large(r) != form.large)
 				return ++*at, MODEL_OK;
-			find_places(r, early, ops, *at + 1, found, form);
+			for (size_t i = *at + 1; i < found; i++)
+				find_place(&r->live, early, &ops[i], i,
+					   form.large);
 		}
 		if (form.large || form.wide)
 			find_more(r, early, ops, *at, count, form);
@@ -313,17 +328,15 @@ INLINE enum model_result apply_all(struct replay *r,
 	struct early early = {.pairs = {0}};
 	size_t found = least(*at + REPLAY_BLOCK, count);
 
-	if (!find_tallies(r, ops, *at, found, form.wide))
+	if (!find_places(r, &early, ops, *at, found, form))
 		return MODEL_NO_MEMORY;
-	find_places(r, &early, ops, *at, found, form);
 	while (*at < count && is_large(r) == form.large) {
 		const size_t to = found;
 		enum model_result result;
 
 		found = least(to + REPLAY_BLOCK, count);
-		if (!find_tallies(r, ops, to, found, form.wide))
+		if (!find_places(r, &early, ops, to, found, form))
 			return MODEL_NO_MEMORY;
-		find_places(r, &early, ops, to, found, form);
 		result =
 			apply_block(r, &early, ops, at, to, found, count, form);
 		if (result != MODEL_OK)
