@@ -8,11 +8,6 @@
 
 #include "live_private.h"
 
-/* A small table grows fast, it is in the cache anyway; then it is large. */
-#define FIRST_CAP 64u
-#define SMALL_CAP 16384u
-#define FASTER	  4
-
 const struct live_history live_unknown;
 
 /* What a table without memory points to: one free line, never filled. */
@@ -51,18 +46,24 @@ static struct live_entry *put(struct live *l, const struct live_entry *e,
 				: live_small_put(l, e, hash, h);
 }
 
-/* Moves what is in a small table to another one, which may be large. */
+/* The empty table that comes after a small one; larger begins as a copy. */
+static bool make_larger(const struct live *l, struct live *larger)
+{
+	if (l->entries == no_entries)
+		return live_small_make(larger, LIVE_SMALL_FIRST);
+	if (l->cap < LIVE_SMALL_LAST)
+		return live_small_make(larger, l->cap * LIVE_SMALL_FASTER);
+	return live_large_make(larger);
+}
+
+/* Moves what is in a small table there. */
 static bool grow_small(struct live *l)
 {
-	const bool first = l->entries == no_entries;
 	struct live larger = *l;
 	const struct live_entry *e;
 	size_t place = 0;
 
-	if (l->cap >= SMALL_CAP
-		    ? !live_large_make(&larger)
-		    : !live_small_make(&larger,
-				       first ? FIRST_CAP : l->cap * FASTER))
+	if (!make_larger(l, &larger))
 		return false;
 	while ((e = live_next(l, &place)) != NULL)
 		put(&larger, e, live_hash(l, e->address),

@@ -286,8 +286,10 @@ static bool spread(struct live *l, size_t old_cap)
 #define ENTRIES_SIZE (LIVE_GROUP * sizeof(struct live_entry))
 #define HISTORY_SIZE (LIVE_GROUP * sizeof(struct live_history))
 
-/* Groups whose heads and entries are a huge page. */
-#define UNIT (HUGE_SIZE / (HEAD_SIZE + ENTRIES_SIZE))
+#ifndef MODEL_TINY
+_Static_assert(LIVE_GROUPS *(HEAD_SIZE + ENTRIES_SIZE) == HUGE_SIZE,
+	       "a huge page");
+#endif
 
 /*
  * The blocks that a table holds before it grows. Just grown it has room for
@@ -342,7 +344,7 @@ bool live_large_make(struct live *l)
 	l->entries = NULL;
 	l->history = NULL;
 	l->cap = l->entries_cap = l->history_cap = 0;
-	if (grow_parts(l, UNIT))
+	if (grow_parts(l, LIVE_GROUPS))
 		return true;
 	live_large_free(l);
 	return false;
@@ -352,8 +354,8 @@ bool live_large_make(struct live *l)
 bool live_large_grow(struct live *l)
 {
 	const size_t old_cap = l->cap;
-	const size_t half = (old_cap / 2) & ~(UNIT - 1);
-	const size_t cap = old_cap + (half != 0 ? half : UNIT);
+	const size_t half = (old_cap / 2) & ~(LIVE_GROUPS - 1);
+	const size_t cap = old_cap + (half != 0 ? half : LIVE_GROUPS);
 
 	return cap <= CAP_MAX && grow_parts(l, cap) && spread(l, old_cap);
 }

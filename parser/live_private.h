@@ -12,6 +12,24 @@
 
 #define LIVE_CACHE_LINE 64u /* bytes */
 
+/*
+ * The lines of the first and of the last small table; these grow fast, as they
+ * are in the cache anyway. A large one has a multiple of LIVE_GROUPS groups,
+ * which fill a huge page. With MODEL_TINY a table is large from the fifth block
+ * on, so that tests get there.
+ */
+#ifdef MODEL_TINY
+#define LIVE_SMALL_FIRST  1u
+#define LIVE_SMALL_LAST	  2u
+#define LIVE_SMALL_FASTER 2
+#define LIVE_GROUPS	  4u
+#else
+#define LIVE_SMALL_FIRST  64u
+#define LIVE_SMALL_LAST	  16384u
+#define LIVE_SMALL_FASTER 4
+#define LIVE_GROUPS	  8192u
+#endif
+
 /* The empty table of these lines, of others nothing is freed. False: memory. */
 bool live_small_make(struct live *l, size_t cap);
 void live_small_free(struct live *l);

@@ -53,7 +53,12 @@ struct replay_op {
 #define REPLAY_AHEAD_PAIR  8u
 
 /* From so many on, sites or overrides are fetched ahead. */
-#define REPLAY_WIDE 4096u
+#define REPLAY_WIDE_SITES 4096u
+#ifdef MODEL_TINY
+#define REPLAY_WIDE_PAIRS 32u
+#else
+#define REPLAY_WIDE_PAIRS 4096u
+#endif
 
 /* What every step changes. */
 struct replay_now {

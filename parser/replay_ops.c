@@ -350,8 +350,8 @@ static enum model_result apply_some(struct replay *r,
 				    const struct replay_op *ops, size_t count,
 				    size_t *at)
 {
-	const bool wide =
-		r->pairs.count > REPLAY_WIDE || r->tallies.count > REPLAY_WIDE;
+	const bool wide = r->pairs.count > REPLAY_WIDE_PAIRS ||
+			  r->tallies.count > REPLAY_WIDE_SITES;
 
 	if (is_large(r))
 		return wide ? apply_all(r, ops, count, at,

@@ -323,7 +323,7 @@ static void test_random_streams(void **state)
 		{40, 10, false, false, 0}, {400, 50, true, false, 0},
 		{8, 3, false, false, 0},   {60, 20, false, true, 0},
 		{40, 10, false, false, 1}, {400, 50, true, false, 1},
-		{40, 10, false, false, 2},
+		{40, 10, false, false, 2}, {300, 500, false, false, 0},
 	};
 	(void)state;
 
@@ -333,10 +333,74 @@ static void test_random_streams(void **state)
 			    seed % 8 >= 6);
 }
 
+static struct decode_event one_line_event(uint8_t kind, uint64_t address)
+{
+	struct decode_event e = {.kind = kind,
+				 .source = LJM_SOURCE_LUA,
+				 .address = 1,
+				 .line = 7};
+
+	if (kind == LJM_KIND_ALLOC) {
+		e.new_address = address;
+		e.new_size = 8;
+	} else {
+		e.old_address = address;
+		e.old_size = 8;
+	}
+	return e;
+}
+
+/*
+ * One block again and again, then many at once, all of one line: once nothing
+ * but blocks is new, and samples are rare, all events go the common way.
+ */
+static void test_one_line(void **state)
+{
+	enum {
+		AGAIN = 4000,
+		BLOCKS = 120,
+		EVENTS = 2 * (AGAIN + BLOCKS)
+	};
+	struct oracle *const o = calloc(1, sizeof(*o));
+	struct model *const m = model_new(NULL, NULL);
+	struct match match = {.m = m, .o = o};
+	struct decode_event *const e = calloc(EVENTS, sizeof(*e));
+	size_t count = 0, taken;
+	(void)state;
+
+	assert_non_null(o);
+	assert_non_null(m);
+	assert_non_null(e);
+	for (uint64_t i = 0; i < AGAIN; i++) {
+		e[count++] = one_line_event(LJM_KIND_ALLOC, 16);
+		e[count++] = one_line_event(LJM_KIND_FREE, 16);
+	}
+	for (uint64_t i = 1; i <= BLOCKS; i++)
+		e[count++] = one_line_event(LJM_KIND_ALLOC, 16 * i);
+	for (uint64_t i = 1; i <= BLOCKS; i++)
+		e[count++] = one_line_event(LJM_KIND_FREE, 16 * i);
+	for (size_t i = 0; i < EVENTS; i++)
+		oracle_apply(o, &e[i]);
+	assert_int_equal(model_feed(m, e, EVENTS, &taken), MODEL_OK);
+	assert_int_equal(taken, EVENTS);
+	assert_int_equal(model_end_stream(m), MODEL_OK);
+	oracle_end_stream(o);
+	oracle_sum(o);
+	match_sites(&match);
+	match_callsites(&match);
+	check_sites(&match);
+	check_totals(&match);
+	check_overrides(&match);
+	model_free(m);
+	free(e);
+	free(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_streams),
+		cmocka_unit_test(test_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
