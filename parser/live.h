@@ -13,8 +13,9 @@
  * were to take little. Its slots come in groups of 15; the group's head, where
  * it is in the cache, tells which slot a block is in. A block is in the group
  * that is its home, or when that is full in the next one that was not, and all
- * that it passed by count it. The table grows where it is, by half, and needs
- * no memory beside itself: 23 to 35 bytes a block, 43 to 64 with history.
+ * that it passed by count it. The table grows where it is, and needs no memory
+ * beside itself: once there are many, 24 to 37 bytes a block, 42 to 64 with
+ * history.
  *
  * A hash is live_hash() of the address; the caller computes it early and
  * fetches what is at the home some events ahead. Pointers to entries die with
@@ -53,7 +54,7 @@ struct live_entry {
 struct live_head {
 	/* live_tag() of the block, 0: the slot is free */
 	_Alignas(16) uint8_t tags[LIVE_GROUP];
-	uint8_t passed; /* LIVE_PASSED_MANY: or more, for good */
+	uint8_t passed; /* LIVE_PASSED_MANY: or more, until it grows */
 };
 
 #define LIVE_PASSED_MANY UINT8_MAX

@@ -9,8 +9,8 @@
 #include "huge.h"
 #include "live_private.h"
 
-/* As many groups as 32 bits of a hash can tell apart. */
-#define CAP_MAX ((size_t)1 << 32)
+/* Groups, no more than 32 bits of a hash can tell apart. */
+#define CAP_MAX UINT32_MAX
 
 /* ---- memory: zeroed, and it grows with what is in it */
 
@@ -66,10 +66,9 @@ static void *grow_mapped(void *old, size_t old_size, size_t size)
 	if (old_size >= MAPPED_SIZE) {
 		/* Onto it: one mapping, and huge pages are moved whole. */
 		if (mremap(old, old_size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-			   p) == MAP_FAILED) {
-			munmap(p, size);
+			   p) == MAP_FAILED)
+			/* p may be unmapped by now, and be another's. */
 			return NULL;
-		}
 		populate(p, old_size, size);
 		return p;
 	}
@@ -286,20 +285,15 @@ static bool spread(struct live *l, size_t old_cap)
 #define ENTRIES_SIZE (LIVE_GROUP * sizeof(struct live_entry))
 #define HISTORY_SIZE (LIVE_GROUP * sizeof(struct live_history))
 
-#ifndef MODEL_TINY
-_Static_assert(LIVE_GROUPS *(HEAD_SIZE + ENTRIES_SIZE) == HUGE_SIZE,
-	       "a huge page");
-#endif
-
 /*
- * The blocks that a table holds before it grows. Just grown it has room for
- * half as many again: 35 bytes a block, or 64 with history.
+ * The blocks that a table holds before it grows. Grown by half it has 37 bytes
+ * for a block, or 64 with history.
  */
 static size_t limit_of(const struct live *l)
 {
 	const size_t slots = l->cap * LIVE_GROUP;
 
-	return l->with_history ? slots / 32 * 25 : slots / 4 * 3;
+	return l->with_history ? slots / 32 * 25 : slots / 10 * 7;
 }
 
 /* Makes room for cap groups in an array, where there is none. */
@@ -350,7 +344,7 @@ bool live_large_make(struct live *l)
 	return false;
 }
 
-/* Half as much again, in whole huge pages. */
+/* By half, or by what comes next to it. */
 bool live_large_grow(struct live *l)
 {
 	const size_t old_cap = l->cap;
@@ -362,28 +356,37 @@ bool live_large_grow(struct live *l)
 
 /* ---- blocks */
 
+static struct live_entry *find_in(const struct live *l, size_t group,
+				  uint32_t tag, uint64_t address)
+{
+	unsigned same = live_same(&l->heads[group], tag);
+
+	for (; same != 0; same &= same - 1) {
+		struct live_entry *const e =
+			&l->entries[group * LIVE_GROUP +
+				    (unsigned)__builtin_ctz(same)];
+
+		if (e->address == address)
+			return e;
+	}
+	return NULL;
+}
+
 struct live_entry *live_large_find(const struct live *l, uint64_t address,
 				   uint64_t hash)
 {
 	const uint32_t tag = live_tag(hash);
 	size_t group = live_home(hash, l->cap);
+	struct live_entry *found = NULL;
+	bool on = true;
 
-	for (;;) {
-		const struct live_head *const head = &l->heads[group];
-		unsigned same = live_same(head, tag);
-
-		for (; same != 0; same &= same - 1) {
-			struct live_entry *const e =
-				&l->entries[group * LIVE_GROUP +
-					    (unsigned)__builtin_ctz(same)];
-
-			if (e->address == address)
-				return e;
-		}
-		if (head->passed == 0)
-			return NULL;
+	/* Not for ever, where blocks have passed by all groups. */
+	for (size_t left = l->cap; on && found == NULL && left != 0; left--) {
+		found = find_in(l, group, tag, address);
+		on = l->heads[group].passed != 0;
 		group = next_group(l, group);
 	}
+	return found;
 }
 
 void live_large_take(struct live *l, struct live_entry *e)

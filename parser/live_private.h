@@ -15,7 +15,7 @@
 /*
  * The lines of the first and of the last small table; these grow fast, as they
  * are in the cache anyway. A large one has a multiple of LIVE_GROUPS groups,
- * which fill a huge page. With MODEL_TINY a table is large from the fifth block
+ * 2 MiB. With MODEL_TINY a table is large from the fifth block
  * on, so that tests get there.
  */
 #ifdef MODEL_TINY

@@ -13,7 +13,8 @@
  *			the sites, callsites.c the paths, moments.c the times;
  *			model_result.c tells what has come of it
  *	replay.c	what they do: live.c the blocks, samples.c the heap
- *			over time; replayer.c does it on a second thread
+ *			over time; replay_ops.c does many of them fast,
+ *			replayer.c on a second thread
  *	ingest.c	joins these three, and words how a stream ended
  *
  * From there to people:

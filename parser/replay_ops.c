@@ -81,6 +81,20 @@ INLINE unsigned find_slot(const struct place *place, const struct replay_op *op,
 		       : (unsigned)__builtin_ctz(bits);
 }
 
+/* Puts in or takes out the block of a common step. */
+INLINE void write_common(struct replay *r, const struct replay_op *op,
+			 const struct place *place, unsigned slot, bool large)
+{
+	const uint64_t birth = op->flags & REPLAY_BIRTH;
+	const uint64_t if_death = birth - 1;
+
+	if (large)
+		place->head->tags[slot] = (uint8_t)(place->tag & ~if_death);
+	place->entries[slot] = (struct live_entry){
+		op->address & ~if_death, (uint32_t)op->size, op->owner};
+	r->live.count += 2 * birth - 1;
+}
+
 /*
  * Applies a step if it is one of the common kind: its block belongs where
  * there is room, and is there if it dies and is not if it is born; sizes
@@ -125,11 +139,7 @@ INLINE bool apply_common(struct replay *r, const struct replay_op *op,
 	count->blocks++;
 	count->bytes += op->size;
 	count->last_event = now->event;
-	if (large)
-		place->head->tags[slot] = (uint8_t)(place->tag & ~if_death);
-	*entry = (struct live_entry){op->address & ~if_death,
-				     (uint32_t)op->size, op->owner};
-	r->live.count += 2 * birth - 1;
+	write_common(r, op, place, slot, large);
 	count_common(r, op, if_death, now);
 	return true;
 }
@@ -168,8 +178,7 @@ static inline bool is_large(const struct replay *r)
 	return r->live.heads != NULL;
 }
 
-/* Finds out where a step's block belongs, and fetches what is seen there first.
- */
+/* Finds out where a step's block belongs, and fetches what is seen first. */
 INLINE void find_place(const struct live *l, struct early *early,
 		       const struct replay_op *op, size_t i, bool large)
 {
@@ -214,16 +223,15 @@ INLINE const struct live_entry *guess(const struct early *early,
 				      bool large)
 {
 	const struct place place = early_place(early, i, large);
-	const unsigned if_death = (ops[i].flags & REPLAY_BIRTH) - 1u;
-	const unsigned last = 1u << (LIVE_GROUP - 1);
+	unsigned bits;
 
 	if (!large)
 		return place.entries +
 		       live_look_slot(live_look(place.entries, ops[i].address) |
 				      1u << 31);
-	return place.entries +
-	       __builtin_ctz((live_same(place.head, place.tag) & if_death) |
-			     (live_free(place.head) & ~if_death) | last);
+	bits = live_same(place.head, place.tag);
+	bits |= live_free(place.head) & ((unsigned)(bits != 0) - 1u);
+	return place.entries + __builtin_ctz(bits | 1u << (LIVE_GROUP - 1));
 }
 
 /*

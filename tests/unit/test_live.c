@@ -193,7 +193,7 @@ static void check_memory_for_a_block(bool history, uint64_t lowest,
 static void test_memory_for_a_block(void **state)
 {
 	(void)state;
-	check_memory_for_a_block(false, 22, 35);
+	check_memory_for_a_block(false, 24, 37);
 	check_memory_for_a_block(true, 42, 64);
 }
 
@@ -284,6 +284,27 @@ static void cluster_large(size_t group, bool history)
 	live_clear(&l);
 }
 
+/* A search ends, though blocks have passed by all groups. */
+static void test_all_passed(void **state)
+{
+	size_t others = 0;
+	struct live l;
+	(void)state;
+
+	live_init(&l, false);
+	fill(&l, 32769, &others);
+	assert_non_null(l.heads);
+	for (size_t i = 0; i < l.cap; i++)
+		l.heads[i].passed = LIVE_PASSED_MANY;
+	assert_null(live_find(&l, 8, live_hash(&l, 8)));
+	for (size_t i = 0; i < others; i++) {
+		const struct block b = other(i);
+
+		check(&l, &b);
+	}
+	live_clear(&l);
+}
+
 /* Whoever knew the seed could make a stream of such blocks. */
 static void test_clusters(void **state)
 {
@@ -308,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_big_sizes),
 		cmocka_unit_test(test_memory_for_a_block),
 		cmocka_unit_test(test_clusters),
+		cmocka_unit_test(test_all_passed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
