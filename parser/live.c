@@ -24,7 +24,7 @@ void live_init(struct live *l, bool with_history)
 
 static void free_table(struct live *l)
 {
-	if (l->heads != NULL)
+	if (live_is_large(l))
 		live_large_free(l);
 	else if (l->entries != no_entries)
 		live_small_free(l);
@@ -42,7 +42,7 @@ void live_clear(struct live *l)
 static struct live_entry *put(struct live *l, const struct live_entry *e,
 			      uint64_t hash, const struct live_history *h)
 {
-	return l->heads != NULL ? live_large_put(l, e, hash, h)
+	return live_is_large(l) ? live_large_put(l, e, hash, h)
 				: live_small_put(l, e, hash, h);
 }
 
@@ -77,7 +77,7 @@ static bool grow(struct live *l)
 {
 	if (l->broken)
 		return false;
-	return l->heads != NULL ? live_large_grow(l) : grow_small(l);
+	return live_is_large(l) ? live_large_grow(l) : grow_small(l);
 }
 
 static bool grow_bigs(struct live *l)
@@ -136,7 +136,7 @@ static void forget_size(struct live *l, const struct live_entry *e)
 struct live_entry *live_find(const struct live *l, uint64_t address,
 			     uint64_t hash)
 {
-	return l->heads != NULL ? live_large_find(l, address, hash)
+	return live_is_large(l) ? live_large_find(l, address, hash)
 				: live_small_find(l, address, hash);
 }
 
@@ -162,7 +162,7 @@ void live_remove(struct live *l, struct live_entry *e)
 {
 	forget_size(l, e);
 	l->count--;
-	if (l->heads != NULL)
+	if (live_is_large(l))
 		live_large_take(l, e);
 	else
 		live_small_take(l, e);
@@ -170,14 +170,14 @@ void live_remove(struct live *l, struct live_entry *e)
 
 static bool is_used(const struct live *l, size_t slot)
 {
-	if (l->heads == NULL)
+	if (!live_is_large(l))
 		return l->entries[slot].address != 0;
 	return l->heads[slot / LIVE_GROUP].tags[slot % LIVE_GROUP] != 0;
 }
 
 struct live_entry *live_next(const struct live *l, size_t *place)
 {
-	const size_t end = l->cap * (l->heads != NULL ? LIVE_GROUP : LIVE_LINE);
+	const size_t end = l->cap * (live_is_large(l) ? LIVE_GROUP : LIVE_LINE);
 
 	while (*place < end)
 		if (is_used(l, (*place)++))

@@ -92,6 +92,11 @@ static inline uint64_t live_hash(const struct live *l, uint64_t address)
 	return hash_u64(address, l->seed);
 }
 
+static inline bool live_is_large(const struct live *l)
+{
+	return l->heads != NULL;
+}
+
 /* The line or group, of cap, that a block belongs into. */
 static inline size_t live_home(uint64_t hash, size_t cap)
 {

@@ -104,6 +104,8 @@ static void give_back(void *p, size_t size)
 		free(p);
 }
 
+/* ---- entries, put where they are found */
+
 /* Entries that have to wait until all others are where they belong. */
 #define WAITING 256u
 
@@ -165,12 +167,13 @@ static size_t find_room(const struct live *l, size_t group)
 	return group;
 }
 
-/* A block of this home is in group, which is another one. */
-static void pass(struct live *l, size_t home, size_t group)
+/* One block more, or less, of this home is in another group. */
+static void count_passed(struct live *l, size_t home, size_t group, int one)
 {
 	for (; home != group; home = next_group(l, home))
 		if (l->heads[home].passed != LIVE_PASSED_MANY)
-			l->heads[home].passed++;
+			l->heads[home].passed =
+				(uint8_t)(l->heads[home].passed + one);
 }
 
 /* Takes a free slot of a group. */
@@ -197,7 +200,7 @@ struct live_entry *live_large_put(struct live *l, const struct live_entry *e,
 
 	if (group == l->cap)
 		group = find_room(l, 0);
-	pass(l, home, group);
+	count_passed(l, home, group, 1);
 	return put(l, group, live_tag(hash), e, h);
 }
 
@@ -212,7 +215,7 @@ static inline bool place_from(struct live *l, size_t first,
 
 	if (group == l->cap)
 		return false;
-	pass(l, home, group);
+	count_passed(l, home, group, 1);
 	put(l, group, live_tag(hash), e, h);
 	return true;
 }
@@ -393,10 +396,7 @@ void live_large_take(struct live *l, struct live_entry *e)
 {
 	const size_t slot = (size_t)(e - l->entries);
 	const size_t group = slot / LIVE_GROUP;
-	size_t home = live_home(live_hash(l, e->address), l->cap);
 
 	l->heads[group].tags[slot % LIVE_GROUP] = 0;
-	for (; home != group; home = next_group(l, home))
-		if (l->heads[home].passed != LIVE_PASSED_MANY)
-			l->heads[home].passed--;
+	count_passed(l, live_home(live_hash(l, e->address), l->cap), group, -1);
 }

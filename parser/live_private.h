@@ -15,8 +15,8 @@
 /*
  * The lines of the first and of the last small table; these grow fast, as they
  * are in the cache anyway. A large one has a multiple of LIVE_GROUPS groups,
- * 2 MiB. With MODEL_TINY a table is large from the fifth block
- * on, so that tests get there.
+ * 2 MiB. With MODEL_TINY a table is large from the fifth block on, so that
+ * tests get there.
  */
 #ifdef MODEL_TINY
 #define LIVE_SMALL_FIRST  1u

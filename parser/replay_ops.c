@@ -67,18 +67,18 @@ INLINE unsigned find_slot(const struct place *place, const struct replay_op *op,
 
 	if (!large) {
 		bits = live_look(place->entries, op->address);
-		return unlikely(bits <= 0xff) ||
-				       unlikely(((bits & 0xff) == 0) != birth)
-			       ? NO_SLOT
-			       : live_look_slot(bits);
+		if (unlikely(bits <= 0xff) ||
+		    unlikely(((bits & 0xff) == 0) != birth))
+			return NO_SLOT;
+		return live_look_slot(bits);
 	}
 	same = live_same(place->head, place->tag);
 	bits = (same & if_death) |
 	       ((live_free(place->head) ^ LIVE_UNPASSED) & ~if_death);
-	return unlikely(bits - 1 >= LIVE_SLOTS) ||
-			       unlikely((same & ~if_death) != 0)
-		       ? NO_SLOT
-		       : (unsigned)__builtin_ctz(bits);
+	if (unlikely(bits - 1 >= LIVE_SLOTS) ||
+	    unlikely((same & ~if_death) != 0))
+		return NO_SLOT;
+	return (unsigned)__builtin_ctz(bits);
 }
 
 /* Puts in or takes out the block of a common step. */
@@ -150,9 +150,7 @@ INLINE bool apply_common(struct replay *r, const struct replay_op *op,
 #define EARLY (2 * REPLAY_BLOCK)
 
 struct early {
-	struct live_entry *entries[EARLY]; /* of a line or a group */
-	struct live_head *heads[EARLY];	   /* in a large table, as are */
-	uint32_t tags[EARLY];
+	struct place places[EARLY];
 	uint32_t pairs[EARLY]; /* where overrides belong, perhaps */
 };
 
@@ -162,37 +160,21 @@ struct form {
 	bool wide;  /* sites or pairs are more than a cache near by holds */
 };
 
-INLINE struct place early_place(const struct early *early, size_t i, bool large)
-{
-	struct place place = {.entries = early->entries[i % EARLY]};
-
-	if (large) {
-		place.head = early->heads[i % EARLY];
-		place.tag = early->tags[i % EARLY];
-	}
-	return place;
-}
-
-static inline bool is_large(const struct replay *r)
-{
-	return r->live.heads != NULL;
-}
-
 /* Finds out where a step's block belongs, and fetches what is seen first. */
-INLINE void find_place(const struct live *l, struct early *early,
-		       const struct replay_op *op, size_t i, bool large)
+INLINE void find_place(const struct live *l, const struct replay_op *op,
+		       struct place *place, bool large)
 {
 	const uint64_t hash = live_hash(l, op->address);
 	const size_t home = live_home(hash, l->cap);
 
 	if (large) {
-		early->entries[i % EARLY] = &l->entries[home * LIVE_GROUP];
-		early->heads[i % EARLY] = &l->heads[home];
-		early->tags[i % EARLY] = live_tag(hash);
-		__builtin_prefetch(&l->heads[home], 1);
+		place->entries = &l->entries[home * LIVE_GROUP];
+		place->head = &l->heads[home];
+		place->tag = live_tag(hash);
+		__builtin_prefetch(place->head, 1);
 	} else {
-		early->entries[i % EARLY] = &l->entries[home * LIVE_LINE];
-		__builtin_prefetch(&l->entries[home * LIVE_LINE], 1);
+		place->entries = &l->entries[home * LIVE_LINE];
+		__builtin_prefetch(place->entries, 1);
 	}
 }
 
@@ -207,7 +189,8 @@ INLINE bool find_places(struct replay *r, struct early *early,
 	uint32_t last = 0;
 
 	for (size_t i = from; i < to; i++) {
-		find_place(&r->live, early, &ops[i], i, form.large);
+		find_place(&r->live, &ops[i], &early->places[i % EARLY],
+			   form.large);
 		last = ops[i].owner > last ? ops[i].owner : last;
 	}
 	if (!tallies_reserve(&r->tallies, owner_site(last)))
@@ -222,16 +205,17 @@ INLINE const struct live_entry *guess(const struct early *early,
 				      const struct replay_op *ops, size_t i,
 				      bool large)
 {
-	const struct place place = early_place(early, i, large);
+	const struct place *const place = &early->places[i % EARLY];
 	unsigned bits;
 
 	if (!large)
-		return place.entries +
-		       live_look_slot(live_look(place.entries, ops[i].address) |
-				      1u << 31);
-	bits = live_same(place.head, place.tag);
-	bits |= live_free(place.head) & ((unsigned)(bits != 0) - 1u);
-	return place.entries + __builtin_ctz(bits | 1u << (LIVE_GROUP - 1));
+		return place->entries +
+		       live_look_slot(
+			       live_look(place->entries, ops[i].address) |
+			       1u << 31);
+	bits = live_same(place->head, place->tag);
+	bits |= live_free(place->head) & ((unsigned)(bits != 0) - 1u);
+	return place->entries + __builtin_ctz(bits | 1u << (LIVE_GROUP - 1));
 }
 
 /*
@@ -275,9 +259,9 @@ INLINE size_t apply_commons(struct replay *r, struct early *early,
 
 	for (i = from; i < to; i++) {
 		const struct replay_op op = ops[i];
-		const struct place place = early_place(early, i, form.large);
 
-		if (!apply_common(r, &op, &place, &now, form.large))
+		if (!apply_common(r, &op, &early->places[i % EARLY], &now,
+				  form.large))
 			break;
 		if (form.large || form.wide)
 			find_more(r, early, ops, i, count, form);
@@ -315,10 +299,11 @@ INLINE enum model_result apply_block(struct replay *r, struct early *early,
 		if (unlikely(result != MODEL_OK))
 			return result;
 		if (unlikely(r->live.cap != cap)) { /* it has moved */
-			if (is_large(r) != form.large)
+			if (live_is_large(&r->live) != form.large)
 				return ++*at, MODEL_OK;
 			for (size_t i = *at + 1; i < found; i++)
-				find_place(&r->live, early, &ops[i], i,
+				find_place(&r->live, &ops[i],
+					   &early->places[i % EARLY],
 					   form.large);
 		}
 		if (form.large || form.wide)
@@ -338,7 +323,7 @@ INLINE enum model_result apply_all(struct replay *r,
 
 	if (!find_places(r, &early, ops, *at, found, form))
 		return MODEL_NO_MEMORY;
-	while (*at < count && is_large(r) == form.large) {
+	while (*at < count && live_is_large(&r->live) == form.large) {
 		const size_t to = found;
 		enum model_result result;
 
@@ -361,7 +346,7 @@ static enum model_result apply_some(struct replay *r,
 	const bool wide = r->pairs.count > REPLAY_WIDE_PAIRS ||
 			  r->tallies.count > REPLAY_WIDE_SITES;
 
-	if (is_large(r))
+	if (live_is_large(&r->live))
 		return wide ? apply_all(r, ops, count, at,
 					(struct form){true, true})
 			    : apply_all(r, ops, count, at,
