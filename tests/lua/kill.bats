@@ -28,8 +28,8 @@ assert(m.start(file))
 host.act_at(kill_at)
 for i = 1, last do
   keep[i % 500] = {i, function() return i end}
-  progress[0] = i
   if i % 700 == 0 then collectgarbage() collectgarbage("stop") end
+  progress[0] = i -- whatever belongs to it is recorded by now
   if nap > 0 and i % 500 == 0 then usleep(nap) end
 end
 assert(m.stop())
