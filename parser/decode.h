@@ -100,15 +100,19 @@ struct decode_compact {
 
 /*
  * Where an event has the address and the size, two uint64_t in a row, of the
- * block that it ends or, if it is an allocation, begins. Without a branch, for
- * that is as good as random.
+ * block that it ends or, if it is an allocation, begins. Which of them that is
+ * is as good as random: from a choice the compiler may make a branch, from a
+ * table it does not.
  */
 static inline size_t decode_block_at(uint8_t kind)
 {
-	const size_t old = offsetof(struct decode_event, old_address);
-	const size_t new = offsetof(struct decode_event, new_address);
+	static const uint8_t at[] = {
+		[LJM_KIND_ALLOC] = offsetof(struct decode_event, new_address),
+		[LJM_KIND_FREE] = offsetof(struct decode_event, old_address),
+		[LJM_KIND_REALLOC] = offsetof(struct decode_event, old_address),
+	};
 
-	return old + (kind == LJM_KIND_ALLOC) * (new - old);
+	return at[kind];
 }
 
 /* The state between two calls; opaque but for the fields named here. */
