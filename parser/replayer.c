@@ -14,7 +14,7 @@
  * them: a switch of threads a room costs more than the rooms do, and lets the
  * system see too late that there is work for a processor.
  */
-#define ROOMS 16u
+#define ROOMS 32u
 
 struct room {
 	struct replay_op ops[REPLAYER_ROOM];

@@ -14,7 +14,7 @@
 
 #include "replay.h"
 
-/* Steps that fit into a room; the rooms take 1.5 MiB. */
+/* Steps that fit into a room; the rooms take 3 MiB. */
 #define REPLAYER_ROOM 4096u
 /* With less left in it, a room is as good as full. */
 #define REPLAYER_LEAST 256u

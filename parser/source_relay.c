@@ -12,6 +12,13 @@
 #define CHUNK_SIZE   (128u << 10) /* a block of zstd's */
 #define CHUNK_BEFORE 4096u
 
+/*
+ * Who has nothing to read makes so many at least, even if the other thread has
+ * to wait: from there on each has work for a while when the other one makes
+ * chunks. With less they would wait for each other chunk by chunk.
+ */
+#define LEAST 4u
+
 /* A piece of the stream, or the end of it, which has no bytes. */
 struct chunk {
 	size_t size;
@@ -34,6 +41,7 @@ struct relay {
 	pthread_cond_t changed;
 	unsigned made, taken; /* chunks, ever */
 	bool making;	      /* the next one */
+	bool awaited;	      /* what is being made, by the other thread */
 	bool ended;	      /* no more will be made */
 	bool shared;	      /* no thread any more: see source_share() */
 	bool stop;	      /* the thread */
@@ -109,7 +117,8 @@ void source_relay_start(struct reader *r)
 	p->inside = *r;
 	p->inside.capacity = CHUNK_SIZE;
 	p->made = p->taken = 0;
-	p->making = p->ended = p->shared = p->stop = p->lent = false;
+	p->making = p->awaited = p->ended = p->shared = p->stop = p->lent =
+		false;
 	p->used = 0;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
@@ -158,6 +167,28 @@ bool source_share(struct source *s)
 	return true;
 }
 
+/* Waits until the other thread, which makes a chunk, has made it. */
+static void await_other(struct relay *p)
+{
+	p->awaited = true;
+	while (p->making)
+		pthread_cond_wait(&p->changed, &p->lock);
+	p->awaited = false;
+}
+
+/*
+ * Makes chunks as long as the other thread has something else to do: only one
+ * can make them, so the longer it does, the seldomer one waits for the other.
+ */
+static bool make_many(struct relay *p, unsigned least)
+{
+	const bool made = make_next(p);
+
+	for (unsigned n = 1; (n < least || !p->awaited) && make_next(p); n++)
+		continue;
+	return made;
+}
+
 bool source_work_ahead(struct source *s)
 {
 	struct relay *const p = ((struct reader *)s)->relay;
@@ -166,20 +197,23 @@ bool source_work_ahead(struct source *s)
 	pthread_mutex_lock(&p->lock);
 	worked = p->making;
 	/* There soon is a chunk to read, or again one to make. */
-	while (p->making)
-		pthread_cond_wait(&p->changed, &p->lock);
-	if (!worked)
-		worked = make_next(p);
+	if (worked)
+		await_other(p);
+	else
+		worked = make_many(p, 1);
 	pthread_mutex_unlock(&p->lock);
 	return worked;
 }
 
-/* No chunk is there that is not lent: waits for several, or makes one. */
+/* No chunk is there that is not lent: waits for several, or makes some. */
 static void await_chunks(struct relay *p)
 {
+	if (p->shared && p->making) {
+		await_other(p);
+		return;
+	}
 	if (p->shared) {
-		if (!make_next(p))
-			pthread_cond_wait(&p->changed, &p->lock);
+		make_many(p, LEAST);
 		return;
 	}
 	while (p->made - p->taken < CHUNKS / 2 && !p->ended)

@@ -401,7 +401,7 @@ static void test_stopped_in_thread(void **state)
 						  .source = LJM_SOURCE_INTERNAL,
 						  .old_address = 16};
 	/* Far more than there is room for. */
-	for (int i = 0; i < 1000 && result == MODEL_OK; i++)
+	for (int i = 0; i < 5000 && result == MODEL_OK; i++)
 		result = model_feed(m, events, 100, &taken);
 	assert_int_equal(result, MODEL_STOPPED);
 	assert_int_equal(model_settle(m), MODEL_STOPPED);
