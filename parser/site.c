@@ -14,6 +14,11 @@
 #define FIRST_SLOTS 256u
 #define BLOCK_SITES (1u << SITE_BLOCK_LOG)
 
+/* Slots of an override at least, and as long as they are few. */
+#define PAIR_SLOTS     4u
+#define PAIR_SLOTS_FEW 8u
+#define FEW_SLOTS      16384u
+
 /* ---- sites */
 
 static inline struct site *site_at(const struct sites *s, uint32_t index)
@@ -340,6 +345,13 @@ static bool grow_pair_slots(struct overrides *o)
 	return true;
 }
 
+static bool needs_slots(const struct overrides *o)
+{
+	return o->count >=
+	       o->slot_cap /
+		       (o->slot_cap <= FEW_SLOTS ? PAIR_SLOTS_FEW : PAIR_SLOTS);
+}
+
 static bool grow_pairs(struct overrides *o)
 {
 	const size_t cap = (size_t)o->cap + o->cap / 2 + 64;
@@ -372,8 +384,7 @@ struct override *overrides_get_slow(struct overrides *o, uint64_t key)
 
 	if (known != NULL)
 		return &o->list[known - o->list];
-	if (overrides_full(o) ||
-	    (o->count >= o->slot_cap / 4 && !grow_pair_slots(o)) ||
+	if (overrides_full(o) || (needs_slots(o) && !grow_pair_slots(o)) ||
 	    (o->count == o->cap && !grow_pairs(o)))
 		return NULL;
 	added = &o->list[o->count];

@@ -4,7 +4,8 @@
  * A site takes 40 bytes, its tallies 64 in blocks that do not move, if there
  * are births; 16 more if a block of it is replaced, 40 when figures are made,
  * if there are pairs of it; a place in the table 11 to 21. An override takes 32
- * to 80 with the list's growth, and 16 to 32 in the table. One thread.
+ * to 80 with the list's growth, and 16 to 32 in the table, 64 of the first few
+ * thousand. One thread.
  */
 #ifndef MEMPARSE_SITE_H
 #define MEMPARSE_SITE_H
@@ -58,8 +59,9 @@ void sites_clear(struct sites *s);
 /* ---- what the replay counts */
 
 struct count {
-	uint64_t blocks, bytes;
+	uint64_t blocks;
 	uint64_t last_event; /* of this stream, 0: none */
+	uint64_t bytes;
 };
 
 /* A site's deaths that no override tells. */
