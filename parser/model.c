@@ -1,31 +1,14 @@
 /*
  * model.c - the replay of a stream.
  *
- * In two steps, a batch of events at a time: here symbols are applied and the
- * sites of locations found, from a cache as long as no symbol changes; then
- * replay.c does what the events say. What has come of it is told by
- * model_result.c.
+ * In two parts, a batch of events at a time: symbols and records are applied
+ * here, and heap events made to steps by model_steps.c, for which
+ * model_locations.c knows the callsites; then replay.c does what the steps say.
+ * What has come of it is told by model_result.c.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "decode.h"
-#include "hash.h"
-#include "huge.h"
 #include "model_private.h"
-
-#define unlikely(x) __builtin_expect(!!(x), 0)
-
-#define BYTES_MAX (1ull << 60)
-
-/*
- * The cache of locations has at least as many places as there are sites, up
- * to a limit; places are fetched some events ahead when there are many.
- */
-#define SITE_CACHE_FIRST_LOG 12
-#define SITE_CACHE_LAST_LOG  19
-#define SITE_CACHE_NEAR_LOG  13 /* so large it is near the processor */
-#define SITE_CACHE_AHEAD     16u
 
 struct model *model_new(model_life_fn *on_life, void *arg)
 {
@@ -33,9 +16,7 @@ struct model *model_new(model_life_fn *on_life, void *arg)
 
 	if (m == NULL)
 		return NULL;
-	m->cache_log = SITE_CACHE_FIRST_LOG;
-	m->cache = calloc(1u << m->cache_log, sizeof(*m->cache));
-	if (m->cache == NULL) {
+	if (!model_open_locations(m)) {
 		free(m);
 		return NULL;
 	}
@@ -66,154 +47,8 @@ void model_free(struct model *m)
 	callsites_clear(&m->callsites);
 	moments_clear(&m->moments);
 	overrides_clear(&m->site_pairs);
-	free(m->cache);
+	free(m->locations);
 	free(m);
-}
-
-/* ---- sites of locations */
-
-/*
- * The callsite of a site of which no path is known: the site itself as long as
- * none is listed. MODEL_NO_CALLSITE without memory, CALLSITES_FULL.
- */
-static uint32_t leaf_of(struct model *m, uint32_t site, uint32_t limit)
-{
-	if (!m->callsites.listed || site >= SITE_FULL)
-		return site;
-	return callsites_leaf(&m->callsites, &m->names, &m->sites, site, limit);
-}
-
-static uint32_t add_internal_site(struct model *m)
-{
-	const struct model_site key = {.kind = MODEL_SITE_INTERNAL};
-
-	m->internal =
-		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
-	return m->internal;
-}
-
-static uint32_t internal_site(struct model *m)
-{
-	return m->internal == MODEL_NO_CALLSITE ? add_internal_site(m)
-						: m->internal;
-}
-
-/* The callsite of all those that there is no place for. */
-static uint32_t further_site(struct model *m)
-{
-	static const char text[] = "(further sites)";
-	struct model_site key = {.kind = MODEL_SITE_LUA};
-	uint32_t number;
-
-	if (m->further != MODEL_NO_CALLSITE)
-		return m->further;
-	number = names_intern(&m->names, text, sizeof(text) - 1);
-	if (number == NAME_NONE)
-		return MODEL_NO_CALLSITE;
-	key.name.text = names_get(&m->names, number)->text;
-	key.name.size = sizeof(text) - 1;
-	m->further =
-		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
-	return m->further;
-}
-
-/* Makes the cache twice as large, if it can be. */
-static void grow_cache(struct model *m)
-{
-	struct cached_site *const larger =
-		calloc(2u << m->cache_log, sizeof(*larger));
-
-	if (larger == NULL)
-		return;
-	free(m->cache);
-	m->cache = larger;
-	m->cache_log++;
-	huge_advise(larger, sizeof(*larger) << m->cache_log);
-}
-
-static inline struct cached_site *cache_place(const struct model *m,
-					      const struct decode_event *e)
-{
-	const uint64_t hash = (e->address ^ e->line * HASH_ODD_1) * HASH_ODD_2;
-
-	return &m->cache[hash >> (64 - m->cache_log)];
-}
-
-/*
- * What a location means depends on the symbols: their epoch and the source
- * are a cached one's tag, this is the epoch's part. When an epoch needs more
- * than the 29 bits that are there, the cache begins anew.
- */
-static uint32_t epoch_tag(struct model *m)
-{
-	const uint64_t epoch = m->symtab.epoch;
-
-	if (epoch >> 29 != m->cache_epoch) {
-		memset(m->cache, 0, sizeof(*m->cache) << m->cache_log);
-		m->cache_epoch = epoch >> 29;
-	}
-	return (uint32_t)epoch << 3;
-}
-
-/* The callsite of a location that is not INTERNAL, as resolve() says it. */
-static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
-{
-	struct model_site key;
-	uint32_t site;
-
-	symtab_resolve(&m->symtab, &m->names, e->source, e->address, e->line,
-		       &key);
-	site = leaf_of(m, sites_intern(&m->sites, &key, m->site_limit),
-		       m->site_limit);
-	if (site == CALLSITES_FULL)
-		site = further_site(m);
-	if (m->sites.count > 1u << m->cache_log &&
-	    m->cache_log < SITE_CACHE_LAST_LOG)
-		grow_cache(m);
-	return site;
-}
-
-static uint32_t resolve_anew(struct model *m, const struct decode_event *e,
-			     uint32_t tag)
-{
-	uint32_t site;
-
-	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
-		site = internal_site(m);
-	else
-		site = resolve_symbol(m, e);
-	if (site == MODEL_NO_CALLSITE)
-		return MODEL_NO_CALLSITE;
-	if (site == m->internal)
-		site |= CALLSITES_INTERNAL;
-	*cache_place(m, e) =
-		(struct cached_site){e->address, e->line, tag, site};
-	return site;
-}
-
-/*
- * The index of the event's callsite, with CALLSITES_INTERNAL if it is that.
- * MODEL_NO_CALLSITE without memory.
- */
-static inline uint32_t resolve(struct model *m, const struct decode_event *e,
-			       uint32_t epoch_tag)
-{
-	const uint32_t tag = epoch_tag | e->source;
-	const struct cached_site *const cached = cache_place(m, e);
-
-	if (unlikely(cached->address != e->address) ||
-	    unlikely(cached->line != e->line) || unlikely(cached->tag != tag))
-		return resolve_anew(m, e, tag);
-	return cached->site;
-}
-
-/* The same for an event of a compact stream. */
-static inline uint32_t resolve_number(struct model *m,
-				      const struct decode_event *e)
-{
-	const uint32_t found = callsites_find(&m->callsites, e->address);
-
-	return unlikely(found == CALLSITES_FURTHER) ? further_site(m) : found;
 }
 
 /* ---- the stream */
@@ -226,102 +61,6 @@ static void begin_stream(struct model *m)
 	m->event = 0;
 	moments_clear(&m->moments);
 	replay_begin_stream(&m->replay);
-}
-
-/* Adds an event's sizes to the sum of all; false when it is too much. */
-static inline bool add_bytes(struct model *m, const struct decode_event *e)
-{
-	const uint64_t sum = m->bytes + e->old_size + e->new_size;
-
-	if (unlikely(((e->old_size | e->new_size | sum) & ~(BYTES_MAX - 1)) !=
-		     0) &&
-	    (e->old_size > BYTES_MAX || e->new_size > BYTES_MAX ||
-	     sum > BYTES_MAX))
-		return false;
-	m->bytes = sum;
-	return true;
-}
-
-/* What follows a realloc's first step; there is room for it. */
-static inline void prepare_second(const struct decode_event *e,
-				  struct replay_op *ops)
-{
-	ops[1] = (struct replay_op){
-		.address = e->new_address,
-		.size = e->new_size,
-		.owner = ops[0].owner,
-		.flags = REPLAY_BIRTH,
-		.position = ops[0].position,
-	};
-	/* The collector only frees. */
-	ops[0].flags &= (uint8_t)~REPLAY_INTERNAL;
-}
-
-/* The steps of an event that is not quite so simple; returns how many. */
-static size_t prepare_odd(const struct decode_event *e, struct replay_op *ops)
-{
-	const bool moved = e->kind == LJM_KIND_REALLOC;
-	const bool nothing = e->kind != LJM_KIND_FREE && e->new_address == 0;
-
-	if (moved)
-		prepare_second(e, ops);
-	for (unsigned i = 0; i <= moved; i++)
-		ops[i].flags |= REPLAY_ODD;
-	if (nothing && e->new_size != 0) {
-		ops[0].flags |= REPLAY_FAILED;
-		ops[0].size = e->new_size;
-		return 1;
-	}
-	if (nothing)
-		ops[moved].flags |= REPLAY_UNBORN;
-	return 1u + moved;
-}
-
-/* Writes the steps of an event, where there is room for two. */
-static inline size_t prepare_ops(const struct decode_event *e, uint32_t site,
-				 unsigned position, struct replay_op *ops)
-{
-	const bool alloc = e->kind == LJM_KIND_ALLOC;
-	const bool moved = e->kind == LJM_KIND_REALLOC;
-	const unsigned internal = site / CALLSITES_INTERNAL;
-	uint64_t block[2];
-
-	memcpy(block, (const char *)e + decode_block_at(e->kind),
-	       sizeof(block));
-	ops[0].address = block[0];
-	ops[0].size = block[1];
-	ops[0].owner = owner_of(site & ~CALLSITES_INTERNAL, moved);
-	ops[0].flags = (uint8_t)(REPLAY_FIRST + alloc * REPLAY_BIRTH +
-				 internal * REPLAY_INTERNAL);
-	ops[0].position = (uint16_t)position;
-	if (unlikely(ops[0].address == 0) ||
-	    unlikely((e->old_size | e->new_size) >= LIVE_SIZE_BIG))
-		return prepare_odd(e, ops);
-	if (!moved)
-		return 1;
-	if (unlikely(e->new_address == 0))
-		return prepare_odd(e, ops);
-	prepare_second(e, ops);
-	return 2;
-}
-
-/* Makes a heap event ready; ops has room for two steps. */
-static inline enum model_result prepare(struct model *m,
-					const struct decode_event *e,
-					uint32_t epoch_tag, unsigned position,
-					struct replay_op *ops, size_t *count)
-{
-	uint32_t site;
-
-	if (unlikely(!add_bytes(m, e)))
-		return MODEL_OVERFLOW;
-	site = e->source == DECODE_CALLSITE ? resolve_number(m, e)
-					    : resolve(m, e, epoch_tag);
-	if (unlikely(site == MODEL_NO_CALLSITE))
-		return MODEL_NO_MEMORY;
-	*count += prepare_ops(e, site, position, ops);
-	m->event++;
-	return MODEL_OK;
 }
 
 static enum model_result define(struct model *m, const struct decode_event *e)
@@ -352,9 +91,9 @@ static enum model_result apply_record(struct model *m,
 	case LJM_RECORD_LOST:
 		/* No stream loses so many that this runs over twice. */
 		m->lost_events +=
-			e->address > BYTES_MAX ? BYTES_MAX : e->address;
-		if (m->lost_events > BYTES_MAX)
-			m->lost_events = BYTES_MAX;
+			e->address > MODEL_SUM_MAX ? MODEL_SUM_MAX : e->address;
+		if (m->lost_events > MODEL_SUM_MAX)
+			m->lost_events = MODEL_SUM_MAX;
 		return MODEL_OK;
 	case LJM_RECORD_CLOCK:
 	case LJM_RECORD_MARK:
@@ -365,12 +104,6 @@ static enum model_result apply_record(struct model *m,
 	}
 	return moments_apply(&m->moments, &m->callsites, &m->names, e,
 			     m->event);
-}
-
-static inline bool is_heap_event(const struct decode_event *e)
-{
-	return (unsigned)e->kind - LJM_KIND_ALLOC <=
-	       LJM_KIND_REALLOC - LJM_KIND_ALLOC;
 }
 
 /* Applies a symbol or a record. */
@@ -394,32 +127,26 @@ static enum model_result prepare_batch(struct model *m,
 				       size_t *prepared)
 {
 	enum model_result result = MODEL_OK;
-	uint32_t tag = epoch_tag(m);
-	size_t ahead, n = 0, i;
+	size_t i = 0;
 
 	if (count > room / 2)
 		count = room / 2;
-	/* Events before this one have one whose place is to be fetched. */
-	ahead = m->cache_log > SITE_CACHE_NEAR_LOG && count > SITE_CACHE_AHEAD
-			? count - SITE_CACHE_AHEAD
-			: 0;
-	for (i = 0; i < count; i++) {
-		const struct decode_event *const e = &events[i];
-
-		if (i < ahead)
-			__builtin_prefetch(
-				cache_place(m, e + SITE_CACHE_AHEAD));
-		if (unlikely(!is_heap_event(e))) {
-			result = apply_other(m, e);
-			tag = epoch_tag(m);
-		} else {
-			result = prepare(m, e, tag, (unsigned)i, &out[n], &n);
-		}
-		if (unlikely(result != MODEL_OK))
+	*prepared = 0;
+	model_fetch_locations(m, events, count);
+	while (i < count) {
+		if (model_is_heap_event(&events[i]))
+			i = model_common_steps(m, events, i, count, out,
+					       prepared);
+		if (i == count)
 			break;
+		result = model_is_heap_event(&events[i])
+				 ? model_steps(m, &events[i], i, out, prepared)
+				 : apply_other(m, &events[i]);
+		if (result != MODEL_OK)
+			break;
+		i++;
 	}
 	*taken = i;
-	*prepared = n;
 	return result;
 }
 

@@ -1,5 +1,5 @@
 /*
- * model_private.h - a model inside, for model.c and model_result.c.
+ * model_private.h - a model inside, for model.c and the files it names.
  *
  * What replay.h and site.h call a site is a callsite here: in a model without
  * compact streams both are the same, and no callsite is listed.
@@ -8,6 +8,8 @@
 #define MEMPARSE_MODEL_PRIVATE_H
 
 #include "callsites.h"
+#include "decode.h"
+#include "hash.h"
 #include "model.h"
 #include "moments.h"
 #include "names.h"
@@ -18,11 +20,15 @@
 
 #define MODEL_BATCH 512u
 
-struct cached_site {
+/* A sum of sizes, or of times, that is more than this is corrupt. */
+#define MODEL_SUM_MAX (1ull << 60)
+
+/* A location of events whose callsite is known. */
+struct location {
 	uint64_t address;
 	uint64_t line;
-	uint32_t tag;  /* see tag_of(); 0: free */
-	uint32_t site; /* the callsite */
+	uint32_t tag;  /* model_location_tag() and the source; 0: free */
+	uint32_t site; /* the callsite, maybe with CALLSITES_INTERNAL */
 };
 
 struct model {
@@ -39,10 +45,10 @@ struct model {
 	uint64_t event; /* heap events of this stream so far */
 	struct moments moments;
 	uint64_t lost_events;
-	uint64_t bytes;		   /* the sum of all sizes of all streams */
-	struct cached_site *cache; /* 1 << cache_log places */
-	unsigned cache_log;
-	uint64_t cache_epoch; /* what its tags leave out; see tag_of() */
+	uint64_t bytes;		    /* the sum of all sizes of all streams */
+	struct location *locations; /* 1 << (65 - location_shift) of them */
+	unsigned location_shift;
+	uint64_t location_epoch; /* what their tags leave out of it */
 	struct replay_op batch[MODEL_BATCH]; /* without a second thread */
 
 	struct replayer *replayer; /* NULL: no second thread */
@@ -55,6 +61,72 @@ struct model {
 	bool shown;		     /* these, and the sites' figures */
 	struct model_totals before;  /* as of the streams before the last */
 };
+
+static inline bool model_is_heap_event(const struct decode_event *e)
+{
+	return (unsigned)e->kind - LJM_KIND_ALLOC <=
+	       LJM_KIND_REALLOC - LJM_KIND_ALLOC;
+}
+
+/* ---- model_locations.c */
+
+/* False without memory. */
+bool model_open_locations(struct model *m);
+
+static inline uint64_t location_hash(const struct decode_event *e)
+{
+	return (e->address ^ e->line * HASH_ODD_1) * HASH_ODD_2;
+}
+
+/* A location is at one of two places in a row; this is the first. */
+static inline struct location *location_place(const struct model *m,
+					      const struct decode_event *e)
+{
+	return &m->locations[location_hash(e) >> m->location_shift << 1];
+}
+
+static inline bool location_is(const struct location *l,
+			       const struct decode_event *e, uint32_t tag)
+{
+	return l->address == e->address && l->line == e->line && l->tag == tag;
+}
+
+/*
+ * What a location means depends on the symbols: their epoch is the tag's upper
+ * part, the source goes below it.
+ */
+uint32_t model_location_tag(struct model *m);
+
+/*
+ * The callsite of a heap event, with CALLSITES_INTERNAL if it is that;
+ * MODEL_NO_CALLSITE without memory.
+ */
+uint32_t model_locate(struct model *m, const struct decode_event *e);
+
+/* Fetches where the events' locations are, if that is far. */
+void model_fetch_locations(const struct model *m,
+			   const struct decode_event *events, size_t count);
+
+/* ---- model_steps.c */
+
+/*
+ * Writes a heap event's steps to ops + *count, where there is room for two, and
+ * counts them; position is for replay_op. MODEL_OVERFLOW, MODEL_NO_MEMORY:
+ * none.
+ */
+enum model_result model_steps(struct model *m, const struct decode_event *e,
+			      size_t position, struct replay_op *ops,
+			      size_t *count);
+
+/*
+ * The same for events from one on that are common, fast; the positions are
+ * their indexes. Returns the index of the first that is not, or to.
+ */
+size_t model_common_steps(struct model *m, const struct decode_event *events,
+			  size_t from, size_t to, struct replay_op *ops,
+			  size_t *count);
+
+/* ---- model_result.c */
 
 /* The pairs of callsites as pairs of sites. False without memory. */
 bool model_sum_up_pairs(struct model *m);

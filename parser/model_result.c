@@ -35,11 +35,11 @@ static void show(const struct model *asked)
 
 		site_add_figures(&t->figures, &f);
 	}
-	t->peak_event = r->peak[1].event;
-	t->peak_bytes = r->peak[1].bytes;
-	t->last_collector_free_event = r->collected[1].event;
+	t->peak_event = r->peak.event;
+	t->peak_bytes = r->peak.bytes;
+	t->last_collector_free_event = r->collected.event;
 	t->begun_bytes_since_collector =
-		r->now.begun_bytes - r->collected[1].bytes;
+		r->now.begun_bytes - r->collected.bytes;
 	t->lost_events = m->lost_events;
 	t->further_moments = m->moments.further;
 	m->shown = true;

@@ -39,12 +39,12 @@ static void note_conflict(struct replay *r)
 
 static inline uint32_t site_of(const struct replay_op *op)
 {
-	return owner_site(op->owner);
+	return owner_site(op->block.owner);
 }
 
 static inline bool by_realloc(const struct replay_op *op)
 {
-	return op->owner & OWNER_BY_REALLOC;
+	return op->block.owner & OWNER_BY_REALLOC;
 }
 
 /* ---- lives handed out */
@@ -75,8 +75,8 @@ static bool hand_out(struct replay *r, const struct replay_op *op,
 static bool hand_out_earlier(struct replay *r, const struct replay_op *op)
 {
 	const struct model_life life = {
-		.address = op->address,
-		.size = op->size,
+		.address = op->block.address,
+		.size = replay_size(op),
 		.died_event = r->now.event,
 		.born_callsite = MODEL_NO_CALLSITE,
 		.died_callsite = site_of(op),
@@ -109,7 +109,7 @@ static enum model_result end_earlier(struct replay *r,
 	if (!count_other(r, site_of(op),
 			 by_realloc(op) ? OTHER_EARLIER_REALLOC
 					: OTHER_EARLIER_FREE,
-			 op->size))
+			 replay_size(op)))
 		return MODEL_NO_MEMORY;
 	return hand_out_earlier(r, op) ? MODEL_OK : MODEL_STOPPED;
 }
@@ -118,12 +118,13 @@ static enum model_result end_earlier(struct replay *r,
  * Counts a death whose pair has no place any more: at both sites, as if the
  * pair had been added up already.
  */
-static bool count_unlisted(struct replay *r, const struct replay_op *op,
-			   uint32_t of_site, uint64_t bytes)
+static bool count_unlisted(struct replay *r, uint32_t by, uint32_t of_site,
+			   uint64_t bytes)
 {
 	if (!overrides_full(&r->pairs) ||
-	    !count_other(r, site_of(op),
-			 by_realloc(op) ? OTHER_REALLOCATED : OTHER_FREED,
+	    !count_other(r, owner_site(by),
+			 by & OWNER_BY_REALLOC ? OTHER_REALLOCATED
+					       : OTHER_FREED,
 			 bytes))
 		return false;
 	r->totals.unlisted_blocks++;
@@ -131,17 +132,17 @@ static bool count_unlisted(struct replay *r, const struct replay_op *op,
 	return true;
 }
 
-/* Counts a death. False without memory: nothing has changed. */
-static bool count_death(struct replay *r, const struct replay_op *op,
-			uint32_t of_site, uint64_t bytes)
+bool replay_count_death(struct replay *r, uint64_t key, uint64_t bytes,
+			uint64_t event)
 {
-	struct override *const o = overrides_get(&r->pairs, op->owner, of_site);
+	const uint32_t by = (uint32_t)(key >> 32), of_site = (uint32_t)key;
+	struct override *const o = overrides_get(&r->pairs, by, of_site);
 
 	if (o == NULL)
-		return count_unlisted(r, op, of_site, bytes);
+		return count_unlisted(r, by, of_site, bytes);
 	o->sum.blocks++;
 	o->sum.bytes += bytes;
-	o->sum.last_event = r->now.event;
+	o->sum.last_event = event;
 	return true;
 }
 
@@ -152,10 +153,12 @@ static enum model_result end_life(struct replay *r, const struct replay_op *op,
 	const uint64_t size = live_size(&r->live, old);
 	bool go_on = true;
 
-	if (!count_death(r, op, owner_site(old->owner), size))
+	if (!replay_count_death(
+		    r, override_key(op->block.owner, owner_site(old->owner)),
+		    size, r->now.event))
 		return MODEL_NO_MEMORY;
 	r->now.live_bytes -= size;
-	if (size != op->size)
+	if (size != replay_size(op))
 		note_conflict(r);
 	if (r->on_life != NULL) {
 		r->realloc_of = live_history_of(&r->live, old)->born_event;
@@ -168,11 +171,12 @@ static enum model_result end_life(struct replay *r, const struct replay_op *op,
 static enum model_result apply_death(struct replay *r,
 				     const struct replay_op *op)
 {
-	struct live_entry *const old = live_find(
-		&r->live, op->address, live_hash(&r->live, op->address));
+	struct live_entry *const old =
+		live_find(&r->live, op->block.address,
+			  live_hash(&r->live, op->block.address));
 
-	if (op->flags & REPLAY_INTERNAL && op->address != 0)
-		r->collected[1] =
+	if (op->flags & REPLAY_INTERNAL && op->block.address != 0)
+		r->collected =
 			(struct replay_point){r->now.event, r->now.begun_bytes};
 	return old == NULL ? end_earlier(r, op) : end_life(r, op, old);
 }
@@ -193,41 +197,48 @@ static bool replace_life(struct replay *r, const struct replay_op *op,
 	return r->on_life == NULL || hand_out(r, op, entry);
 }
 
-static void count_birth(struct replay *r, const struct replay_op *op)
+void replay_note_site(struct replay *r, uint32_t owner, uint64_t event)
 {
 	struct tally *const of_site =
-		tallies_get(&r->tallies, owner_of(site_of(op), false));
-	struct count *const births = &of_site[by_realloc(op)].sum;
+		tallies_get(&r->tallies, owner_of(owner_site(owner), false));
 
-	births->blocks++;
-	births->bytes += op->size;
-	births->last_event = r->now.event;
 	if (of_site->site_event == 0)
-		of_site->site_event = r->now.event;
-	r->now.live_bytes += op->size;
-	r->now.begun_bytes += op->size;
-	if (r->now.live_bytes > r->peak[1].bytes)
-		r->peak[1] =
+		of_site->site_event = event;
+}
+
+static void count_birth(struct replay *r, const struct replay_op *op)
+{
+	struct count *const births =
+		&tallies_get(&r->tallies, op->block.owner)->sum;
+
+	replay_note_site(r, op->block.owner, r->now.event);
+	births->blocks++;
+	births->bytes += replay_size(op);
+	births->last_event = r->now.event;
+	r->now.live_bytes += replay_size(op);
+	r->now.begun_bytes += replay_size(op);
+	if (r->now.live_bytes > r->peak.bytes)
+		r->peak =
 			(struct replay_point){r->now.event, r->now.live_bytes};
 }
 
 static enum model_result apply_birth(struct replay *r,
 				     const struct replay_op *op)
 {
-	const uint64_t hash = live_hash(&r->live, op->address);
+	const uint64_t hash = live_hash(&r->live, op->block.address);
 	struct live_entry *entry;
 	bool go_on = true;
 
 	if (!tallies_make(&r->tallies, site_of(op)) ||
-	    !live_reserve(&r->live, op->size))
+	    !live_reserve(&r->live, replay_size(op)))
 		return MODEL_NO_MEMORY;
-	entry = live_find(&r->live, op->address, hash);
+	entry = live_find(&r->live, op->block.address, hash);
 	if (entry != NULL) {
 		go_on = replace_life(r, op, entry);
-		live_replace(&r->live, entry, op->size, op->owner);
+		live_replace(&r->live, entry, replay_size(op), op->block.owner);
 	} else {
-		entry = live_insert(&r->live, op->address, hash, op->size,
-				    op->owner);
+		entry = live_insert(&r->live, op->block.address, hash,
+				    replay_size(op), op->block.owner);
 	}
 	if (r->on_life != NULL)
 		*live_history_of(&r->live, entry) =
@@ -244,10 +255,10 @@ static enum model_result apply_nothing(struct replay *r,
 
 	if ((!failed && !tallies_make(&r->tallies, site_of(op))) ||
 	    !count_other(r, site_of(op), failed ? OTHER_FAILED : OTHER_UNBORN,
-			 op->size))
+			 replay_size(op)))
 		return MODEL_NO_MEMORY;
 	if (!failed)
-		tallies_get(&r->tallies, op->owner)->sum.blocks++;
+		tallies_get(&r->tallies, op->block.owner)->sum.blocks++;
 	return MODEL_OK;
 }
 
@@ -291,7 +302,7 @@ enum model_result replay_apply(struct replay *r, const struct replay_op *op)
 void replay_begin_stream(struct replay *r)
 {
 	r->now = (struct replay_now){0, 0, 0};
-	r->peak[1] = r->collected[1] = (struct replay_point){0, 0};
+	r->peak = r->collected = (struct replay_point){0, 0};
 	samples_begin(&r->samples);
 	tallies_begin_stream(&r->tallies);
 	r->first_conflict_event = r->conflict_event = 0;

@@ -35,22 +35,28 @@ enum replay_flags {
 };
 
 struct replay_op {
-	uint64_t address, size;
-	uint32_t owner;	   /* the site, and whether it is by realloc */
+	/*
+	 * As the table has it or will have it; the owner is who does it, and
+	 * whether by realloc. Of an odd step the size has an upper half.
+	 */
+	struct live_entry block;
+	uint32_t size_above;
 	uint8_t flags;	   /* of enum replay_flags */
 	uint16_t position; /* for the caller */
 };
 
+static inline uint64_t replay_size(const struct replay_op *op)
+{
+	return (uint64_t)op->size_above << 32 | op->block.size;
+}
+
 /*
  * How many steps are done together: while one block of them is, the next one's
  * memory is fetched. And how many steps ahead, within that, the slot of a
- * block is, if the table is large; then the override that a death counts at is
- * looked for, and fetched, if there are many.
+ * block is, if the table is large.
  */
-#define REPLAY_BLOCK	   32u
-#define REPLAY_AHEAD_SLOT  24u
-#define REPLAY_AHEAD_OWNER 16u
-#define REPLAY_AHEAD_PAIR  8u
+#define REPLAY_BLOCK	  64u
+#define REPLAY_AHEAD_SLOT 24u
 
 /* From so many on, sites or overrides are fetched ahead. */
 #define REPLAY_WIDE_SITES 4096u
@@ -81,11 +87,10 @@ struct replay {
 
 	/* Of the current stream. */
 	struct replay_now now;
-	/* The second of each is it, the first is where all else goes. */
-	struct replay_point peak[2];	  /* live bytes */
-	struct replay_point collected[2]; /* begun, at INTERNAL's last free */
-	uint64_t conflict_event;	  /* the last one, 0: none */
-	uint64_t realloc_of;		  /* what the event's birth continues */
+	struct replay_point peak;      /* live bytes */
+	struct replay_point collected; /* begun, at INTERNAL's last free */
+	uint64_t conflict_event;       /* the last one, 0: none */
+	uint64_t realloc_of;	       /* what the event's birth continues */
 	struct samples samples;
 
 	model_life_fn *on_life; /* or NULL */
@@ -100,7 +105,7 @@ void replay_begin_stream(struct replay *r);
 
 /*
  * Applies the steps of whole events in order. Anything but MODEL_OK: step
- * *taken is the culprit; without memory nothing of it has been applied.
+ * *taken is the culprit; without memory what has been counted is not whole.
  */
 enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
 			     size_t count, size_t *taken);

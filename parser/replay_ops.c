@@ -5,52 +5,30 @@
  * left to replay.c, one by one.
  */
 #include "replay.h"
+
+#include <string.h>
+
 #include "replay_private.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
+#define NOINLINE    static __attribute__((noinline))
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* ---- a common step */
-
-/*
- * The override that a step counts at if it is a death; of is the block's
- * owner. For births it does not matter, if only it is always the same.
- */
-static inline uint64_t pair_key(const struct replay_op *op, uint32_t of)
-{
-	return override_key(op->owner, owner_site(of)) &
-	       ((uint64_t)(op->flags & REPLAY_BIRTH) - 1);
-}
-
-/* Without a branch: a if all bits are set, b if none is. */
-static inline void *choose(uint64_t bits, void *a, void *b)
-{
-	return (void *)(((uintptr_t)a & (uintptr_t)bits) |
-			((uintptr_t)b & ~(uintptr_t)bits));
-}
-
-/* What a common step counts in all; its event has begun. */
-static inline void count_common(struct replay *r, const struct replay_op *op,
-				uint64_t if_death, struct replay_now *now)
-{
-	const bool collected = op->flags == (REPLAY_FIRST | REPLAY_INTERNAL);
-	bool peak;
-
-	now->live_bytes += (op->size ^ if_death) - if_death;
-	now->begun_bytes += op->size & ~if_death;
-	peak = now->live_bytes > r->peak[1].bytes;
-	r->peak[peak].event = now->event;
-	r->peak[peak].bytes = now->live_bytes;
-	r->collected[collected].event = now->event;
-	r->collected[collected].bytes = now->begun_bytes;
-}
+/* ---- the block of a common step */
 
 /* Where a step's block is or would be, if all goes as it mostly does. */
 struct place {
-	struct live_entry *entries; /* of a line or a group */
-	struct live_head *head;	    /* in a large table, as is */
-	uint32_t tag;
+	uint32_t home; /* line or group */
+	uint32_t tag;  /* in a large table */
 };
+
+INLINE struct live_entry *entries_at(const struct live *l,
+				     const struct place *place, bool large)
+{
+	return l->entries +
+	       (size_t)place->home * (large ? LIVE_GROUP : LIVE_LINE);
+}
 
 #define NO_SLOT UINT32_MAX
 
@@ -58,190 +36,300 @@ struct place {
  * The slot of a block that dies, or of one that is born; NO_SLOT: it takes
  * more to find it, or it is not as it should be.
  */
-INLINE unsigned find_slot(const struct place *place, const struct replay_op *op,
-			  bool large)
+INLINE unsigned find_slot(const struct live_entry *entries,
+			  const struct live_head *head,
+			  const struct place *place, uint64_t address,
+			  unsigned birth, bool large)
 {
-	const unsigned birth = op->flags & REPLAY_BIRTH;
 	const unsigned if_death = birth - 1;
-	unsigned bits, same;
+	unsigned bits, same, none;
 
 	if (!large) {
-		bits = live_look(place->entries, op->address);
+		bits = live_look(entries, address);
 		if (unlikely(bits <= 0xff) ||
 		    unlikely(((bits & 0xff) == 0) != birth))
 			return NO_SLOT;
 		return live_look_slot(bits);
 	}
-	same = live_same(place->head, place->tag);
-	bits = (same & if_death) |
-	       ((live_free(place->head) ^ LIVE_UNPASSED) & ~if_death);
+	same = live_same(head, place->tag);
+	none = live_free(head) ^ LIVE_UNPASSED;
+	bits = (same & if_death) | (none & ~if_death);
 	if (unlikely(bits - 1 >= LIVE_SLOTS) ||
 	    unlikely((same & ~if_death) != 0))
 		return NO_SLOT;
 	return (unsigned)__builtin_ctz(bits);
 }
 
-/* Puts in or takes out the block of a common step. */
-INLINE void write_common(struct replay *r, const struct replay_op *op,
-			 const struct place *place, unsigned slot, bool large)
+/* The same as exchange(), where it takes more. */
+NOINLINE bool exchange_elsewhere(struct live *l, const struct replay_op *op,
+				 uint32_t *of)
 {
-	const uint64_t birth = op->flags & REPLAY_BIRTH;
-	const uint64_t if_death = birth - 1;
+	const uint64_t hash = live_hash(l, op->block.address);
+	const size_t count = l->count;
+	struct live_entry *const e = live_find(l, op->block.address, hash);
 
-	if (large)
-		place->head->tags[slot] = (uint8_t)(place->tag & ~if_death);
-	place->entries[slot] = (struct live_entry){
-		op->address & ~if_death, (uint32_t)op->size, op->owner};
-	r->live.count += 2 * birth - 1;
+	if (op->flags & REPLAY_BIRTH) {
+		if (e != NULL)
+			return false;
+		live_insert(l, op->block.address, hash, op->block.size,
+			    op->block.owner);
+	} else {
+		if (e == NULL || e->size != op->block.size ||
+		    e->owner & LIVE_BIG)
+			return false;
+		*of = e->owner;
+		live_remove(l, e);
+	}
+	l->count = count;
+	return true;
 }
 
 /*
- * Applies a step if it is one of the common kind: its block belongs where
- * there is room, and is there if it dies and is not if it is born; sizes
- * agree; what it counts at has been counted at. What a stream does next is as
- * good as random, and a branch on it would be guessed wrong: so births and
- * deaths take the same way here, and differ in what is selected.
+ * Puts in or takes out a step's block, but does not count it; *of is a dying
+ * one's owner. False: nothing has changed, as its block is there at its birth,
+ * or not at its death, or with another size, or where it takes more to find it.
+ * What a stream does next is as good as random, and a branch on it would be
+ * guessed wrong: so births and deaths take the same way here, and differ in
+ * what is selected.
  *
- * The table has room for one more block, and there is a tally.
+ * The table has room for one more block.
  */
-INLINE bool apply_common(struct replay *r, const struct replay_op *op,
-			 const struct place *place, struct replay_now *now,
-			 bool large)
+INLINE bool exchange(const struct live *l, const struct replay_op *op,
+		     const struct place *place, uint32_t *of, bool large)
 {
-	const uint64_t birth = op->flags & REPLAY_BIRTH;
-	const uint64_t if_death = birth - 1;
+	struct live_entry *const entries = entries_at(l, place, large);
+	struct live_head *const head = large ? &l->heads[place->home] : NULL;
+	const uint64_t address = op->block.address;
+	const uint64_t if_birth = 0 - (uint64_t)(op->flags & REPLAY_BIRTH);
+	const unsigned slot =
+		find_slot(entries, head, place, address, if_birth != 0, large);
 	struct live_entry *entry;
-	struct override *pair;
-	struct count *count;
-	uint64_t key, other_death;
-	unsigned slot;
+	uint32_t owner, other;
 
-	/* Before a first step a sample may be due. */
-	if (unlikely(op->flags & REPLAY_ODD) ||
-	    unlikely(now->event == r->samples.next))
+	if (unlikely(slot == NO_SLOT))
 		return false;
-	slot = find_slot(place, op, large);
-	if (slot == NO_SLOT)
-		return false;
-	entry = &place->entries[slot];
-	key = pair_key(op, entry->owner);
-	pair = overrides_at_home(&r->pairs, key);
-	other_death = (pair->key ^ key) | (entry->size ^ op->size) |
-		      (entry->owner & LIVE_BIG);
+	entry = &entries[slot];
+	owner = entry->owner;
+	other = (entry->size ^ op->block.size) | (owner & LIVE_BIG);
 	if (large)
-		other_death |= entry->address ^ op->address;
-	count = choose(if_death, &pair->sum,
-		       &tallies_get(&r->tallies, op->owner)->sum);
-	if (unlikely((other_death & if_death) != 0) ||
-	    unlikely(count->last_event == 0))
+		other |= entry->address != address;
+	if (unlikely((other & ~(uint32_t)if_birth) != 0))
 		return false;
-	now->event += op->flags / REPLAY_FIRST % 2;
-	count->blocks++;
-	count->bytes += op->size;
-	count->last_event = now->event;
-	write_common(r, op, place, slot, large);
-	count_common(r, op, if_death, now);
+	if (large)
+		head->tags[slot] = (uint8_t)(place->tag & if_birth);
+	entry->address = address & if_birth;
+	memcpy(&entry->size, &op->block.size,
+	       sizeof(*entry) - offsetof(struct live_entry, size));
+	*of = owner;
 	return true;
+}
+
+/* ---- what common steps count at */
+
+/* Common steps in a row. */
+struct run {
+	const struct replay_op *ops;
+	size_t count, births;
+	uint8_t of_birth[REPLAY_BLOCK], of_death[REPLAY_BLOCK]; /* the steps */
+	uint32_t owners[REPLAY_BLOCK]; /* of blocks that die, by step */
+	uint64_t events[REPLAY_BLOCK]; /* their numbers, by step */
+};
+
+static inline void count_step(struct count *count, const struct run *run,
+			      const struct replay_op *ops, size_t step)
+{
+	count->blocks++;
+	count->bytes += ops[step].block.size;
+	count->last_event = run->events[step];
+}
+
+/* Counts births at their tallies, which are readable. False: no memory. */
+static bool count_births(struct replay *r, const struct run *run)
+{
+	const struct replay_op *const ops = run->ops;
+	const size_t births = run->births;
+
+	for (size_t i = 0; i < births; i++) {
+		const size_t step = run->of_birth[i];
+		const uint32_t owner = ops[step].block.owner;
+		struct tally *tally = tallies_get(&r->tallies, owner);
+
+		if (unlikely(tally->sum.last_event == 0)) {
+			if (!tallies_make(&r->tallies, owner_site(owner)))
+				return false;
+			replay_note_site(r, owner, run->events[step]);
+			tally = tallies_get(&r->tallies, owner);
+		}
+		count_step(&tally->sum, run, ops, step);
+	}
+	return true;
+}
+
+/* Of a death; its block's owner has no LIVE_BIG. */
+static inline uint64_t pair_key(const struct run *run,
+				const struct replay_op *ops, size_t step)
+{
+	return override_key(ops[step].block.owner, run->owners[step] >> 1);
+}
+
+/* Fetches what leads to the overrides of deaths, and then these. */
+static void prefetch_pairs(const struct replay *r, const struct run *run)
+{
+	const size_t deaths = run->count - run->births;
+	uint32_t homes[REPLAY_BLOCK];
+
+	for (size_t i = 0; i < deaths; i++) {
+		homes[i] = overrides_home(
+			&r->pairs, pair_key(run, run->ops, run->of_death[i]));
+		__builtin_prefetch(&r->pairs.slots[homes[i]]);
+	}
+	for (size_t i = 0; i < deaths; i++)
+		overrides_prefetch(&r->pairs, homes[i]);
+}
+
+/* Counts deaths at their overrides. False: no memory. */
+static bool count_deaths(struct replay *r, const struct run *run)
+{
+	const struct replay_op *const ops = run->ops;
+	const size_t deaths = run->count - run->births;
+	struct overrides pairs = r->pairs; /* in registers */
+
+	for (size_t i = 0; i < deaths; i++) {
+		const size_t step = run->of_death[i];
+		const uint64_t key = pair_key(run, ops, step);
+		struct override *const pair = overrides_at_home(&pairs, key);
+
+		if (likely(pair->key == key)) {
+			count_step(&pair->sum, run, ops, step);
+			continue;
+		}
+		if (!replay_count_death(r, key, ops[step].block.size,
+					run->events[step]))
+			return false;
+		pairs = r->pairs;
+	}
+	return true;
+}
+
+/* Numbers the events of a run, and counts what all of its steps count. */
+static void count_all(struct replay *r, struct run *run)
+{
+	struct replay_now now = r->now;
+	uint64_t begun_bytes[REPLAY_BLOCK];
+	size_t collected = REPLAY_BLOCK;
+
+	for (size_t i = 0; i < run->count; i++) {
+		const struct replay_op *const op = &run->ops[i];
+		const uint64_t size = op->block.size;
+		const uint64_t if_birth =
+			0 - (uint64_t)(op->flags & REPLAY_BIRTH);
+
+		now.event += op->flags / REPLAY_FIRST % 2;
+		now.live_bytes += (size ^ ~if_birth) - ~if_birth;
+		now.begun_bytes += size & if_birth;
+		run->events[i] = now.event;
+		begun_bytes[i] = now.begun_bytes;
+		if (op->flags == (REPLAY_FIRST | REPLAY_INTERNAL))
+			collected = i;
+		if (unlikely(now.live_bytes > r->peak.bytes))
+			r->peak = (struct replay_point){now.event,
+							now.live_bytes};
+	}
+	if (collected != REPLAY_BLOCK)
+		r->collected = (struct replay_point){run->events[collected],
+						     begun_bytes[collected]};
+	r->now = now;
+	r->live.count += 2 * run->births - run->count;
 }
 
 /* ---- many steps */
 
-/* What is looked up early for steps, by their index modulo twice a block. */
+/* Where the blocks of steps belong, by their index modulo twice a block. */
 #define EARLY (2 * REPLAY_BLOCK)
 
 struct early {
 	struct place places[EARLY];
-	uint32_t pairs[EARLY]; /* where overrides belong, perhaps */
 };
-
-/* What is to be known of a replay before its steps are applied. */
-struct form {
-	bool large; /* the table of blocks is */
-	bool wide;  /* sites or pairs are more than a cache near by holds */
-};
-
-/* Finds out where a step's block belongs, and fetches what is seen first. */
-INLINE void find_place(const struct live *l, const struct replay_op *op,
-		       struct place *place, bool large)
-{
-	const uint64_t hash = live_hash(l, op->address);
-	const size_t home = live_home(hash, l->cap);
-
-	if (large) {
-		place->entries = &l->entries[home * LIVE_GROUP];
-		place->head = &l->heads[home];
-		place->tag = live_tag(hash);
-		__builtin_prefetch(place->head, 1);
-	} else {
-		place->entries = &l->entries[home * LIVE_LINE];
-		__builtin_prefetch(place->entries, 1);
-	}
-}
 
 /*
- * Does so for some steps, and sees to it that they have tallies, which are
- * fetched as well if there are many. False without memory.
+ * Finds out where steps' blocks belong, and fetches what is seen first. Returns
+ * the last owner.
  */
-INLINE bool find_places(struct replay *r, struct early *early,
-			const struct replay_op *ops, size_t from, size_t to,
-			struct form form)
+INLINE uint32_t find_some(const struct live *live, struct early *early,
+			  const struct replay_op *ops, size_t from, size_t to,
+			  bool large)
 {
+	const struct live copy = *live, *const l = &copy; /* in registers */
 	uint32_t last = 0;
 
 	for (size_t i = from; i < to; i++) {
-		find_place(&r->live, &ops[i], &early->places[i % EARLY],
-			   form.large);
-		last = ops[i].owner > last ? ops[i].owner : last;
+		struct place *const place = &early->places[i % EARLY];
+		const uint64_t hash = live_hash(l, ops[i].block.address);
+		const uint32_t owner = ops[i].block.owner;
+
+		last = owner > last ? owner : last;
+		place->home = (uint32_t)live_home(hash, l->cap);
+		if (large) {
+			place->tag = live_tag(hash);
+			__builtin_prefetch(&l->heads[place->home], 1);
+		} else {
+			__builtin_prefetch(entries_at(l, place, false), 1);
+		}
 	}
-	if (!tallies_reserve(&r->tallies, owner_site(last)))
-		return false;
-	for (size_t i = from; form.wide && i < to; i++)
-		tallies_prefetch(&r->tallies, ops[i].owner);
-	return true;
+	return last;
 }
 
-/* Where a step's block most likely is or will be. */
-INLINE const struct live_entry *guess(const struct early *early,
-				      const struct replay_op *ops, size_t i,
-				      bool large)
+NOINLINE uint32_t find_places(const struct live *l, struct early *early,
+			      const struct replay_op *ops, size_t from,
+			      size_t to)
 {
-	const struct place *const place = &early->places[i % EARLY];
-	unsigned bits;
+	return live_is_large(l) ? find_some(l, early, ops, from, to, true)
+				: find_some(l, early, ops, from, to, false);
+}
 
-	if (!large)
-		return place->entries +
-		       live_look_slot(
-			       live_look(place->entries, ops[i].address) |
-			       1u << 31);
-	bits = live_same(place->head, place->tag);
-	bits |= live_free(place->head) & ((unsigned)(bits != 0) - 1u);
-	return place->entries + __builtin_ctz(bits | 1u << (LIVE_GROUP - 1));
+/* Are sites or overrides more than a cache near by holds? */
+static bool has_many(const struct replay *r)
+{
+	return r->pairs.count > REPLAY_WIDE_PAIRS ||
+	       r->tallies.count > REPLAY_WIDE_SITES;
 }
 
 /*
- * Fetches what steps that come soon need and what has just been fetched tells:
- * a large table's entries; what leads to the overrides, if there are many.
+ * Gets ready what so many steps need: that their sites can be read, where their
+ * blocks belong, and what is to be fetched. False without memory.
  */
-INLINE void find_more(const struct replay *r, struct early *early,
-		      const struct replay_op *ops, size_t i, size_t count,
-		      struct form form)
+static bool look_ahead(struct replay *r, struct early *early,
+		       const struct replay_op *ops, size_t from, size_t to)
 {
-	const size_t slot = i + REPLAY_AHEAD_SLOT;
-	const size_t owner = i + REPLAY_AHEAD_OWNER;
-	const size_t pair = i + REPLAY_AHEAD_PAIR;
+	const uint32_t last = find_places(&r->live, early, ops, from, to);
 
-	if (form.large && slot < count)
-		__builtin_prefetch(guess(early, ops, slot, true), 1);
-	if (form.wide && owner < count) {
-		const uint32_t of = guess(early, ops, owner, form.large)->owner;
-		const uint32_t home =
-			overrides_home(&r->pairs, pair_key(&ops[owner], of));
+	if (!tallies_reserve(&r->tallies, owner_site(last)))
+		return false;
+	for (size_t i = from; has_many(r) && i < to; i++)
+		tallies_prefetch(&r->tallies, ops[i].block.owner);
+	return true;
+}
 
-		early->pairs[owner % EARLY] = home;
-		__builtin_prefetch(&r->pairs.slots[home]);
-	}
-	if (form.wide && pair < count)
-		overrides_prefetch(&r->pairs, early->pairs[pair % EARLY]);
+/* Where a large table most likely has a step's block, or will have it. */
+INLINE const struct live_entry *guess(const struct live *l,
+				      const struct place *place)
+{
+	const struct live_head *const head = &l->heads[place->home];
+	unsigned bits = live_same(head, place->tag);
+
+	bits |= live_free(head) & ((unsigned)(bits != 0) - 1u);
+	return entries_at(l, place, true) +
+	       __builtin_ctz(bits | 1u << (LIVE_GROUP - 1));
+}
+
+/* Fetches the entry of a step that comes soon, whose group's head is here. */
+INLINE void find_slot_early(const struct live *l, const struct early *early,
+			    size_t i, size_t count)
+{
+	const size_t ahead = i + REPLAY_AHEAD_SLOT;
+
+	if (ahead < count)
+		__builtin_prefetch(guess(l, &early->places[ahead % EARLY]), 1);
 }
 
 static size_t least(size_t a, size_t b)
@@ -249,124 +337,127 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Applies common steps until there is another one, whose index it returns. */
-INLINE size_t apply_commons(struct replay *r, struct early *early,
-			    const struct replay_op *ops, size_t from, size_t to,
-			    size_t count, struct form form)
+/* Sees to the blocks of common steps until there is another step. */
+INLINE void exchange_some(struct live *l, const struct early *early,
+			  const struct replay_op *ops, size_t from, size_t to,
+			  size_t count, struct run *run, bool large)
 {
-	struct replay_now now = r->now;
-	size_t i;
+	const struct live copy = *l; /* in registers */
+	const struct place *const places = &early->places[from % EARLY];
+	const size_t steps = to - from;
+	size_t births = 0, i;
 
-	for (i = from; i < to; i++) {
-		const struct replay_op op = ops[i];
+	for (i = 0; i < steps; i++) {
+		const struct replay_op *const op = &ops[from + i];
+		const unsigned flags = op->flags;
 
-		if (!apply_common(r, &op, &early->places[i % EARLY], &now,
-				  form.large))
+		if (unlikely(flags & REPLAY_ODD) ||
+		    (!exchange(&copy, op, &places[i], &run->owners[i], large) &&
+		     !exchange_elsewhere(l, op, &run->owners[i])))
 			break;
-		if (form.large || form.wide)
-			find_more(r, early, ops, i, count, form);
+		run->of_birth[births] = run->of_death[i - births] = (uint8_t)i;
+		births += flags & REPLAY_BIRTH;
+		if (large)
+			find_slot_early(l, early, from + i, count);
 	}
-	r->now = now;
-	return i;
+	run->ops = ops + from;
+	run->count = i;
+	run->births = births;
 }
 
-/* Is what is left of a block of steps to be tried the common way? */
-static bool all_common(const struct replay *r)
+NOINLINE void exchange_blocks(struct live *l, const struct early *early,
+			      const struct replay_op *ops, size_t from,
+			      size_t to, size_t count, struct run *run)
 {
-	return r->on_life == NULL &&
-	       r->live.count + REPLAY_BLOCK < r->live.limit;
+	if (live_is_large(l))
+		exchange_some(l, early, ops, from, to, count, run, true);
+	else
+		exchange_some(l, early, ops, from, to, count, run, false);
 }
 
 /*
- * Applies a block of steps, whose places have been found, as those behind it
+ * Applies common steps until there is another one; *at moves on to it. It is
+ * done one thing at a time: in short loops the processor is at many steps at
+ * once. False: no memory.
+ */
+static bool apply_commons(struct replay *r, const struct early *early,
+			  const struct replay_op *ops, size_t *at, size_t to,
+			  size_t count)
+{
+	struct run run;
+
+	exchange_blocks(&r->live, early, ops, *at, to, count, &run);
+	*at += run.count;
+	count_all(r, &run);
+	if (has_many(r))
+		prefetch_pairs(r, &run);
+	return count_births(r, &run) && count_deaths(r, &run);
+}
+
+/*
+ * How many steps may be tried the common way, of so many: none when lives are
+ * handed out, and none behind a sample, or when the table might have to grow.
+ */
+static size_t all_common(const struct replay *r, size_t count)
+{
+	if (r->on_life != NULL)
+		return 0;
+	count = least(count, r->live.limit - r->live.count);
+	return least(count, r->samples.next - r->now.event);
+}
+
+/*
+ * Applies a block of steps, which has been looked at, as have those behind it
  * up to found. *at moves on; anything but MODEL_OK: it is the culprit.
  */
-INLINE enum model_result apply_block(struct replay *r, struct early *early,
+static enum model_result apply_block(struct replay *r, struct early *early,
 				     const struct replay_op *ops, size_t *at,
-				     size_t to, size_t found, size_t count,
-				     struct form form)
+				     size_t to, size_t found, size_t count)
 {
 	while (*at < to) {
+		const size_t common = all_common(r, to - *at);
+		const bool large = live_is_large(&r->live);
 		const size_t cap = r->live.cap;
 		enum model_result result;
 
-		if (all_common(r))
-			*at = apply_commons(r, early, ops, *at, to, count,
-					    form);
+		if (common != 0 &&
+		    !apply_commons(r, early, ops, at, *at + common, count))
+			return MODEL_NO_MEMORY;
 		if (*at == to)
 			break;
 		result = replay_apply(r, &ops[*at]);
 		if (unlikely(result != MODEL_OK))
 			return result;
-		if (unlikely(r->live.cap != cap)) { /* it has moved */
-			if (live_is_large(&r->live) != form.large)
-				return ++*at, MODEL_OK;
-			for (size_t i = *at + 1; i < found; i++)
-				find_place(&r->live, &ops[i],
-					   &early->places[i % EARLY],
-					   form.large);
-		}
-		if (form.large || form.wide)
-			find_more(r, early, ops, *at, count, form);
+		if (unlikely(r->live.cap != cap ||
+			     live_is_large(&r->live) != large))
+			find_places(&r->live, early, ops, *at + 1, found);
+		if (live_is_large(&r->live))
+			find_slot_early(&r->live, early, *at, found);
 		++*at;
 	}
 	return MODEL_OK;
-}
-
-/* Applies steps until the form changes. */
-INLINE enum model_result apply_all(struct replay *r,
-				   const struct replay_op *ops, size_t count,
-				   size_t *at, struct form form)
-{
-	struct early early = {.pairs = {0}};
-	size_t found = least(*at + REPLAY_BLOCK, count);
-
-	if (!find_places(r, &early, ops, *at, found, form))
-		return MODEL_NO_MEMORY;
-	while (*at < count && live_is_large(&r->live) == form.large) {
-		const size_t to = found;
-		enum model_result result;
-
-		found = least(to + REPLAY_BLOCK, count);
-		if (!find_places(r, &early, ops, to, found, form))
-			return MODEL_NO_MEMORY;
-		result =
-			apply_block(r, &early, ops, at, to, found, count, form);
-		if (result != MODEL_OK)
-			return result;
-	}
-	return MODEL_OK;
-}
-
-/* The same with a copy of all of it for each form. */
-static enum model_result apply_some(struct replay *r,
-				    const struct replay_op *ops, size_t count,
-				    size_t *at)
-{
-	const bool wide = r->pairs.count > REPLAY_WIDE_PAIRS ||
-			  r->tallies.count > REPLAY_WIDE_SITES;
-
-	if (live_is_large(&r->live))
-		return wide ? apply_all(r, ops, count, at,
-					(struct form){true, true})
-			    : apply_all(r, ops, count, at,
-					(struct form){true, false});
-	return wide ? apply_all(r, ops, count, at, (struct form){false, true})
-		    : apply_all(r, ops, count, at, (struct form){false, false});
 }
 
 enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
 			     size_t count, size_t *taken)
 {
 	const uint64_t before = r->now.event;
-	enum model_result result;
+	enum model_result result = MODEL_OK;
+	struct early early;
+	size_t found = least(REPLAY_BLOCK, count);
 
 	*taken = 0;
-	if (r->live.broken)
+	if (r->live.broken || !look_ahead(r, &early, ops, 0, found))
 		return MODEL_NO_MEMORY;
-	do {
-		result = apply_some(r, ops, count, taken);
-	} while (*taken < count && result == MODEL_OK);
+	while (*taken < count && result == MODEL_OK) {
+		const size_t to = found;
+
+		found = least(to + REPLAY_BLOCK, count);
+		result = look_ahead(r, &early, ops, to, found)
+				 ? apply_block(r, &early, ops, taken, to, found,
+					       count)
+				 : MODEL_NO_MEMORY;
+	}
 	r->totals.events += r->now.event - before;
 	if (result == MODEL_OK)
 		replay_take_sample(r);

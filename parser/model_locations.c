@@ -1,0 +1,162 @@
+/*
+ * model_locations.c - which callsite a location of the stream is.
+ *
+ * From a cache, as long as no symbol changes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "huge.h"
+#include "model_private.h"
+
+/*
+ * The cache has at least as many places as there are sites, up to a limit;
+ * places are fetched early when there are many.
+ */
+#define CACHE_FIRST_LOG 12
+#define CACHE_LAST_LOG	19
+#define CACHE_NEAR_LOG	13 /* so large it is near the processor */
+
+bool model_open_locations(struct model *m)
+{
+	m->location_shift = 65 - CACHE_FIRST_LOG;
+	m->locations = calloc(1u << CACHE_FIRST_LOG, sizeof(*m->locations));
+	return m->locations != NULL;
+}
+
+/*
+ * The callsite of a site of which no path is known: the site itself as long as
+ * none is listed. MODEL_NO_CALLSITE without memory, CALLSITES_FULL.
+ */
+static uint32_t leaf_of(struct model *m, uint32_t site, uint32_t limit)
+{
+	if (!m->callsites.listed || site >= SITE_FULL)
+		return site;
+	return callsites_leaf(&m->callsites, &m->names, &m->sites, site, limit);
+}
+
+static uint32_t add_internal_site(struct model *m)
+{
+	const struct model_site key = {.kind = MODEL_SITE_INTERNAL};
+
+	m->internal =
+		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
+	return m->internal;
+}
+
+static uint32_t internal_site(struct model *m)
+{
+	return m->internal == MODEL_NO_CALLSITE ? add_internal_site(m)
+						: m->internal;
+}
+
+/* The callsite of all those that there is no place for. */
+static uint32_t further_site(struct model *m)
+{
+	static const char text[] = "(further sites)";
+	struct model_site key = {.kind = MODEL_SITE_LUA};
+	uint32_t number;
+
+	if (m->further != MODEL_NO_CALLSITE)
+		return m->further;
+	number = names_intern(&m->names, text, sizeof(text) - 1);
+	if (number == NAME_NONE)
+		return MODEL_NO_CALLSITE;
+	key.name.text = names_get(&m->names, number)->text;
+	key.name.size = sizeof(text) - 1;
+	m->further =
+		leaf_of(m, sites_intern(&m->sites, &key, SITE_MAX), SITE_MAX);
+	return m->further;
+}
+
+static inline unsigned cache_log(const struct model *m)
+{
+	return 65 - m->location_shift;
+}
+
+/* Makes the cache twice as large, if it can be. */
+static void grow_cache(struct model *m)
+{
+	struct location *const larger =
+		calloc(2u << cache_log(m), sizeof(*larger));
+
+	if (larger == NULL)
+		return;
+	free(m->locations);
+	m->locations = larger;
+	m->location_shift--;
+	huge_advise(larger, sizeof(*larger) << cache_log(m));
+}
+
+/* When an epoch needs more than the 29 bits, the cache begins anew. */
+uint32_t model_location_tag(struct model *m)
+{
+	const uint64_t epoch = m->symtab.epoch;
+
+	if (epoch >> 29 != m->location_epoch) {
+		memset(m->locations, 0, sizeof(*m->locations) << cache_log(m));
+		m->location_epoch = epoch >> 29;
+	}
+	return (uint32_t)epoch << 3;
+}
+
+/* The callsite of a location that is not INTERNAL. */
+static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
+{
+	struct model_site key;
+	uint32_t site;
+
+	symtab_resolve(&m->symtab, &m->names, e->source, e->address, e->line,
+		       &key);
+	site = leaf_of(m, sites_intern(&m->sites, &key, m->site_limit),
+		       m->site_limit);
+	if (site == CALLSITES_FULL)
+		site = further_site(m);
+	if (m->sites.count > 1u << cache_log(m) &&
+	    cache_log(m) < CACHE_LAST_LOG)
+		grow_cache(m);
+	return site;
+}
+
+static uint32_t locate_symbol(struct model *m, const struct decode_event *e)
+{
+	const uint32_t tag = model_location_tag(m) | e->source;
+	struct location *place = location_place(m, e);
+	uint32_t site;
+
+	if (location_is(&place[0], e, tag))
+		return place[0].site;
+	if (location_is(&place[1], e, tag))
+		return place[1].site;
+	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
+		site = internal_site(m);
+	else
+		site = resolve_symbol(m, e);
+	if (site == MODEL_NO_CALLSITE)
+		return MODEL_NO_CALLSITE;
+	if (site == m->internal)
+		site |= CALLSITES_INTERNAL;
+	place = location_place(m, e); /* it may have grown */
+	place[1] = place[0];
+	place[0] = (struct location){e->address, e->line, tag, site};
+	return site;
+}
+
+uint32_t model_locate(struct model *m, const struct decode_event *e)
+{
+	uint32_t found;
+
+	if (e->source != DECODE_CALLSITE)
+		return locate_symbol(m, e);
+	found = callsites_find(&m->callsites, e->address);
+	return found == CALLSITES_FURTHER ? further_site(m) : found;
+}
+
+void model_fetch_locations(const struct model *m,
+			   const struct decode_event *events, size_t count)
+{
+	if (cache_log(m) <= CACHE_NEAR_LOG)
+		return;
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(location_place(m, &events[i]));
+}
