@@ -387,6 +387,8 @@ static bool apply_commons(struct replay *r, const struct early *early,
 	struct run run;
 
 	exchange_blocks(&r->live, early, ops, *at, to, count, &run);
+	if (run.count == 0)
+		return true;
 	*at += run.count;
 	count_all(r, &run);
 	if (has_many(r))
@@ -395,12 +397,15 @@ static bool apply_commons(struct replay *r, const struct early *early,
 }
 
 /*
- * How many steps may be tried the common way, of so many: none when lives are
- * handed out, and none behind a sample, or when the table might have to grow.
+ * How many steps may be tried the common way, of so many from op on: none when
+ * lives are handed out, and none behind a sample, or when the table might have
+ * to grow.
  */
-static size_t all_common(const struct replay *r, size_t count)
+static size_t all_common(const struct replay *r, const struct replay_op *op,
+			 size_t count)
 {
-	if (r->on_life != NULL)
+	if (r->on_life != NULL || r->live.count >= r->live.limit ||
+	    op->flags & REPLAY_ODD)
 		return 0;
 	count = least(count, r->live.limit - r->live.count);
 	return least(count, r->samples.next - r->now.event);
@@ -415,7 +420,7 @@ static enum model_result apply_block(struct replay *r, struct early *early,
 				     size_t to, size_t found, size_t count)
 {
 	while (*at < to) {
-		const size_t common = all_common(r, to - *at);
+		const size_t common = all_common(r, &ops[*at], to - *at);
 		const bool large = live_is_large(&r->live);
 		const size_t cap = r->live.cap;
 		enum model_result result;
