@@ -182,11 +182,20 @@ static void await_other(struct relay *p)
  */
 static bool make_many(struct relay *p, unsigned least)
 {
-	const bool made = make_next(p);
+	unsigned made = 0;
 
-	for (unsigned n = 1; (n < least || !p->awaited) && make_next(p); n++)
-		continue;
-	return made;
+	while ((made < least || !p->awaited) && make_next(p))
+		made++;
+	return made != 0;
+}
+
+/* Has a chunk made, by one thread or the other. False: nothing is to do. */
+static bool work_shared(struct relay *p, unsigned least)
+{
+	if (!p->making)
+		return make_many(p, least);
+	await_other(p);
+	return true;
 }
 
 bool source_work_ahead(struct source *s)
@@ -195,12 +204,8 @@ bool source_work_ahead(struct source *s)
 	bool worked;
 
 	pthread_mutex_lock(&p->lock);
-	worked = p->making;
 	/* There soon is a chunk to read, or again one to make. */
-	if (worked)
-		await_other(p);
-	else
-		worked = make_many(p, 1);
+	worked = work_shared(p, 1);
 	pthread_mutex_unlock(&p->lock);
 	return worked;
 }
@@ -208,12 +213,8 @@ bool source_work_ahead(struct source *s)
 /* No chunk is there that is not lent: waits for several, or makes some. */
 static void await_chunks(struct relay *p)
 {
-	if (p->shared && p->making) {
-		await_other(p);
-		return;
-	}
 	if (p->shared) {
-		make_many(p, LEAST);
+		work_shared(p, LEAST);
 		return;
 	}
 	while (p->made - p->taken < CHUNKS / 2 && !p->ended)
