@@ -140,9 +140,7 @@ bool replay_count_death(struct replay *r, uint64_t key, uint64_t bytes,
 
 	if (o == NULL)
 		return count_unlisted(r, by, of_site, bytes);
-	o->sum.blocks++;
-	o->sum.bytes += bytes;
-	o->sum.last_event = event;
+	count_block(&o->sum, bytes, event);
 	return true;
 }
 
@@ -208,13 +206,9 @@ void replay_note_site(struct replay *r, uint32_t owner, uint64_t event)
 
 static void count_birth(struct replay *r, const struct replay_op *op)
 {
-	struct count *const births =
-		&tallies_get(&r->tallies, op->block.owner)->sum;
-
 	replay_note_site(r, op->block.owner, r->now.event);
-	births->blocks++;
-	births->bytes += replay_size(op);
-	births->last_event = r->now.event;
+	count_block(&tallies_get(&r->tallies, op->block.owner)->sum,
+		    replay_size(op), r->now.event);
 	r->now.live_bytes += replay_size(op);
 	r->now.begun_bytes += replay_size(op);
 	if (r->now.live_bytes > r->peak.bytes)

@@ -135,14 +135,6 @@ struct run {
 	uint64_t events[REPLAY_BLOCK]; /* their numbers, by step */
 };
 
-static inline void count_step(struct count *count, const struct run *run,
-			      const struct replay_op *ops, size_t step)
-{
-	count->blocks++;
-	count->bytes += ops[step].block.size;
-	count->last_event = run->events[step];
-}
-
 /* Counts births at their tallies, which are readable. False: no memory. */
 static bool count_births(struct replay *r, const struct run *run)
 {
@@ -160,7 +152,8 @@ static bool count_births(struct replay *r, const struct run *run)
 			replay_note_site(r, owner, run->events[step]);
 			tally = tallies_get(&r->tallies, owner);
 		}
-		count_step(&tally->sum, run, ops, step);
+		count_block(&tally->sum, ops[step].block.size,
+			    run->events[step]);
 	}
 	return true;
 }
@@ -200,7 +193,8 @@ static bool count_deaths(struct replay *r, const struct run *run)
 		struct override *const pair = overrides_at_home(&pairs, key);
 
 		if (likely(pair->key == key)) {
-			count_step(&pair->sum, run, ops, step);
+			count_block(&pair->sum, ops[step].block.size,
+				    run->events[step]);
 			continue;
 		}
 		if (!replay_count_death(r, key, ops[step].block.size,
@@ -305,8 +299,9 @@ static bool look_ahead(struct replay *r, struct early *early,
 
 	if (!tallies_reserve(&r->tallies, owner_site(last)))
 		return false;
-	for (size_t i = from; has_many(r) && i < to; i++)
-		tallies_prefetch(&r->tallies, ops[i].block.owner);
+	if (has_many(r))
+		for (size_t i = from; i < to; i++)
+			tallies_prefetch(&r->tallies, ops[i].block.owner);
 	return true;
 }
 
@@ -324,11 +319,11 @@ INLINE const struct live_entry *guess(const struct live *l,
 
 /* Fetches the entry of a step that comes soon, whose group's head is here. */
 INLINE void find_slot_early(const struct live *l, const struct early *early,
-			    size_t i, size_t count)
+			    size_t i, size_t found)
 {
 	const size_t ahead = i + REPLAY_AHEAD_SLOT;
 
-	if (ahead < count)
+	if (ahead < found)
 		__builtin_prefetch(guess(l, &early->places[ahead % EARLY]), 1);
 }
 
@@ -340,7 +335,7 @@ static size_t least(size_t a, size_t b)
 /* Sees to the blocks of common steps until there is another step. */
 INLINE void exchange_some(struct live *l, const struct early *early,
 			  const struct replay_op *ops, size_t from, size_t to,
-			  size_t count, struct run *run, bool large)
+			  size_t found, struct run *run, bool large)
 {
 	const struct live copy = *l; /* in registers */
 	const struct place *const places = &early->places[from % EARLY];
@@ -358,7 +353,7 @@ INLINE void exchange_some(struct live *l, const struct early *early,
 		run->of_birth[births] = run->of_death[i - births] = (uint8_t)i;
 		births += flags & REPLAY_BIRTH;
 		if (large)
-			find_slot_early(l, early, from + i, count);
+			find_slot_early(l, early, from + i, found);
 	}
 	run->ops = ops + from;
 	run->count = i;
@@ -367,12 +362,12 @@ INLINE void exchange_some(struct live *l, const struct early *early,
 
 NOINLINE void exchange_blocks(struct live *l, const struct early *early,
 			      const struct replay_op *ops, size_t from,
-			      size_t to, size_t count, struct run *run)
+			      size_t to, size_t found, struct run *run)
 {
 	if (live_is_large(l))
-		exchange_some(l, early, ops, from, to, count, run, true);
+		exchange_some(l, early, ops, from, to, found, run, true);
 	else
-		exchange_some(l, early, ops, from, to, count, run, false);
+		exchange_some(l, early, ops, from, to, found, run, false);
 }
 
 /*
@@ -382,11 +377,11 @@ NOINLINE void exchange_blocks(struct live *l, const struct early *early,
  */
 static bool apply_commons(struct replay *r, const struct early *early,
 			  const struct replay_op *ops, size_t *at, size_t to,
-			  size_t count)
+			  size_t found)
 {
 	struct run run;
 
-	exchange_blocks(&r->live, early, ops, *at, to, count, &run);
+	exchange_blocks(&r->live, early, ops, *at, to, found, &run);
 	if (run.count == 0)
 		return true;
 	*at += run.count;
@@ -417,7 +412,7 @@ static size_t all_common(const struct replay *r, const struct replay_op *op,
  */
 static enum model_result apply_block(struct replay *r, struct early *early,
 				     const struct replay_op *ops, size_t *at,
-				     size_t to, size_t found, size_t count)
+				     size_t to, size_t found)
 {
 	while (*at < to) {
 		const size_t common = all_common(r, &ops[*at], to - *at);
@@ -426,7 +421,7 @@ static enum model_result apply_block(struct replay *r, struct early *early,
 		enum model_result result;
 
 		if (common != 0 &&
-		    !apply_commons(r, early, ops, at, *at + common, count))
+		    !apply_commons(r, early, ops, at, *at + common, found))
 			return MODEL_NO_MEMORY;
 		if (*at == to)
 			break;
@@ -459,8 +454,7 @@ enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
 
 		found = least(to + REPLAY_BLOCK, count);
 		result = look_ahead(r, &early, ops, to, found)
-				 ? apply_block(r, &early, ops, taken, to, found,
-					       count)
+				 ? apply_block(r, &early, ops, taken, to, found)
 				 : MODEL_NO_MEMORY;
 	}
 	r->totals.events += r->now.event - before;

@@ -64,6 +64,14 @@ struct count {
 	uint64_t bytes;
 };
 
+/* Counts a block. */
+static inline void count_block(struct count *c, uint64_t bytes, uint64_t event)
+{
+	c->blocks++;
+	c->bytes += bytes;
+	c->last_event = event;
+}
+
 /* A site's deaths that no override tells. */
 struct ended {
 	uint64_t blocks, bytes;
