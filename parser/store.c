@@ -169,11 +169,23 @@ static bool close_database(struct store *s)
 	return true;
 }
 
+/*
+ * A lock that cannot be given up fails what has been committed: the journal is
+ * gone, and the lock goes when the file is closed.
+ */
+static bool commit(struct store *s)
+{
+	const int result = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+
+	return result == SQLITE_OK || result == SQLITE_IOERR_UNLOCK ||
+	       result == SQLITE_IOERR_RDLOCK || store_fail_sqlite(s, result);
+}
+
 bool store_commit(struct store *s)
 {
 	if (s->create && !store_run(s, embedded_schema[EMBEDDED_INDEXES].text))
 		return false;
-	if (!store_run(s, "COMMIT"))
+	if (!commit(s))
 		return false;
 	if (s->temporary)
 		return true;

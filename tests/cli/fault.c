@@ -2,19 +2,23 @@
  * fault.c - for LD_PRELOAD: the n-th call of a kind fails, once or from then
  * on, be it memparse's own, SQLite's or zstd's.
  *
- *	FAULT=malloc|open|read|write|sync|file|short|intr
+ *	FAULT=malloc|open|read|write|sync|file|unlink|unlock|
+ *		short|intr|kill
  *	FAULT_AT=N      counted from 1, after the program has been loaded
  *	FAULT_ON=1      all that follow fail, too
  *	FAULT_MARK=FILE is made when the first one fails
  *
- * file is what changes a file but its bytes: rename, truncate, unlink, lock.
+ * file is what changes a file but its bytes: rename, truncate, lock; unlock
+ * what gives up a lock after something was written.
  * short is a write or read of half of the bytes, intr one that a signal
- * interrupts: nothing should come of either.
+ * interrupts: nothing should come of either. kill is whatever changes a file or
+ * a folder: the process gets SIGKILL there, in the middle of it if it writes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -36,12 +40,16 @@ enum kind {
 	WRITE,
 	SYNC,
 	FILES,
+	UNLINK,
+	UNLOCK,
 	SHORT,
 	INTR,
+	KILL,
 };
 
-static const char *const kinds[] = {"",	    "malloc", "open",  "read", "write",
-				    "sync", "file",   "short", "intr"};
+static const char *const kinds[] = {"",	      "malloc", "open", "read",
+				    "write",  "sync",	"file", "unlink",
+				    "unlock", "short",	"intr", "kill"};
 
 static enum kind wanted;
 static unsigned long at;
@@ -165,6 +173,12 @@ FILE *fopen(const char *path, const char *mode)
 	return fails(OPEN, EMFILE) ? NULL : next(path, mode);
 }
 
+static void die_if_wanted(void)
+{
+	if (fails(KILL, 0))
+		kill(getpid(), SIGKILL);
+}
+
 static size_t cut(size_t size)
 {
 	return size > 1 && fails(SHORT, 0) ? size / 2 : size;
@@ -193,6 +207,10 @@ ssize_t write(int fd, const void *from, size_t size)
 {
 	if (fails(WRITE, ENOSPC) || fails(INTR, EINTR))
 		return -1;
+	if (fails(KILL, 0)) {
+		syscall(SYS_write, fd, from, size / 2);
+		kill(getpid(), SIGKILL);
+	}
 	return syscall(SYS_write, fd, from, cut(size));
 }
 
@@ -200,6 +218,10 @@ ssize_t pwrite(int fd, const void *from, size_t size, off_t offset)
 {
 	if (fails(WRITE, ENOSPC) || fails(INTR, EINTR))
 		return -1;
+	if (fails(KILL, 0)) {
+		syscall(SYS_pwrite64, fd, from, size / 2, offset);
+		kill(getpid(), SIGKILL);
+	}
 	return syscall(SYS_pwrite64, fd, from, cut(size), offset);
 }
 
@@ -211,17 +233,20 @@ ssize_t pwrite64(int fd, const void *from, size_t size, off64_t offset)
 int fsync(int fd)
 {
 	NEXT(fsync);
+	die_if_wanted();
 	return fails(SYNC, EIO) ? -1 : next(fd);
 }
 
 int fdatasync(int fd)
 {
 	NEXT(fdatasync);
+	die_if_wanted();
 	return fails(SYNC, EIO) ? -1 : next(fd);
 }
 
 int ftruncate(int fd, off_t size)
 {
+	die_if_wanted();
 	return fails(FILES, EIO) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -233,7 +258,15 @@ int ftruncate64(int fd, off64_t size)
 int rename(const char *from, const char *to)
 {
 	NEXT(rename);
+	die_if_wanted();
 	return fails(FILES, EIO) ? -1 : next(from, to);
+}
+
+int unlink(const char *path)
+{
+	NEXT(unlink);
+	die_if_wanted();
+	return fails(UNLINK, EACCES) ? -1 : next(path);
 }
 
 int flock(int fd, int operation)
@@ -269,6 +302,7 @@ int stat64(const char *path, struct stat64 *st)
 /* SQLite's locks. */
 int fcntl64(int fd, int command, ...)
 {
+	static bool written;
 	va_list args;
 	void *arg;
 
@@ -277,5 +311,12 @@ int fcntl64(int fd, int command, ...)
 	va_end(args);
 	if (command == F_SETLK && fails(FILES, EIO))
 		return -1;
+	if (command == F_SETLK) {
+		const struct flock64 *const lock = arg;
+
+		written |= lock->l_type == F_WRLCK;
+		if (written && lock->l_type != F_WRLCK && fails(UNLOCK, EIO))
+			return -1;
+	}
 	return (int)syscall(SYS_fcntl, fd, command, arg);
 }
