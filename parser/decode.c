@@ -2,10 +2,10 @@
  * decode.c - the decoder of every version of the stream.
  *
  * The events of our own version are in decode_compact.c. For the others there
- * are two readers of an event: decode_fast(), for the three kinds of heap event
- * while FAST_BYTES are there, so that hardly anything inside it is checked;
- * and take_event(), for all else, which checks each byte. Whatever the fast
- * one finds odd it leaves to the other, which alone makes errors: hence
+ * are two readers of an event: decode_blocks.c, for the three kinds of heap
+ * event while there are bytes enough, so that hardly anything inside it is
+ * checked; and take_event(), for all else, which checks each byte. Whatever the
+ * fast one finds odd it leaves to the other, which alone makes errors: hence
  * a stream decodes alike however it is cut into windows.
  */
 #include "decode.h"
@@ -13,11 +13,9 @@
 #include <string.h>
 
 #include "cursor.h"
+#include "decode_blocks.h"
 #include "decode_compact.h"
 #include "leb128.h"
-
-#define INLINE	    static inline __attribute__((always_inline))
-#define unlikely(x) __builtin_expect(!!(x), 0)
 
 #define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3, 3/131)"
 
@@ -38,15 +36,36 @@ struct grammar {
 	uint8_t last_symbol;	/* source of symbols in events, 0: none */
 	bool headless_c_symbol; /* head 0x01 is a C symbol */
 	bool compact;		/* decode_compact.c knows the rest */
+	const uint8_t *heads;	/* of heap events; see decode_blocks.h */
 };
 
+#define HEAP_EVENTS(source, as)                                                \
+	[LJM_HEAD(LJM_KIND_ALLOC, source)] = (as),                             \
+				  [LJM_HEAD(LJM_KIND_FREE, source)] = (as),    \
+				  [LJM_HEAD(LJM_KIND_REALLOC, source)] = (as)
+
+#define WITHOUT_TRACES                                                         \
+	HEAP_EVENTS(LJM_SOURCE_INTERNAL, DECODE_HEAD_NONE),                    \
+		HEAP_EVENTS(LJM_SOURCE_LUA, DECODE_HEAD_TWO),                  \
+		HEAP_EVENTS(LJM_SOURCE_C, DECODE_HEAD_ONE)
+
+static const uint8_t heads_without_traces[UINT8_MAX + 1] = {WITHOUT_TRACES};
+static const uint8_t heads_with_traces[UINT8_MAX + 1] = {
+	WITHOUT_TRACES, HEAP_EVENTS(LJM_SOURCE_TRACE, DECODE_HEAD_ONE)};
+static const uint8_t heads_with_trace_addresses[UINT8_MAX + 1] = {
+	WITHOUT_TRACES, HEAP_EVENTS(LJM_SOURCE_TRACE, DECODE_HEAD_TWO)};
+
 static const struct grammar grammars[] = {
-	{1, 1, false, LJM_SOURCE_C, 0, false, false},
-	{1, 2, true, LJM_SOURCE_TRACE, 0, false, false},
-	{2, 2, true, LJM_SOURCE_TRACE, 0, false, false},
-	{2, 3, true, LJM_SOURCE_TRACE, LJM_SOURCE_LUA, false, false},
-	{3, 3, false, LJM_SOURCE_TRACE, LJM_SOURCE_TRACE, true, false},
-	{3, LJM_COMPACT_VERSION, false, 0, 0, false, true},
+	{1, 1, false, LJM_SOURCE_C, 0, false, false, heads_without_traces},
+	{1, 2, true, LJM_SOURCE_TRACE, 0, false, false,
+	 heads_with_trace_addresses},
+	{2, 2, true, LJM_SOURCE_TRACE, 0, false, false,
+	 heads_with_trace_addresses},
+	{2, 3, true, LJM_SOURCE_TRACE, LJM_SOURCE_LUA, false, false,
+	 heads_with_trace_addresses},
+	{3, 3, false, LJM_SOURCE_TRACE, LJM_SOURCE_TRACE, true, false,
+	 heads_with_traces},
+	{3, LJM_COMPACT_VERSION, false, 0, 0, false, true, NULL},
 };
 
 static const struct grammar *find_grammar(unsigned symtab, unsigned events)
@@ -202,94 +221,6 @@ static enum taken take_event(struct cursor *c, const struct grammar *g,
 	return ok ? TAKEN : c->failed;
 }
 
-/* ---- heap events, fast */
-
-/*
- * The length of an integer is as good as random, and a branch on it would be
- * guessed wrong. So there is none: the last bytes of all integers are found at
- * once, and integers are joined two at a time. Where an event is from, and
- * whether it is an allocation or a free, is no better: so what is not there has
- * no bytes. What is left is a branch on reallocations.
- */
-
-/* The integers of an event, of no more than eight bytes each. */
-#define FAST_INTS 48
-
-/* Looked at for one event. */
-#define FAST_BYTES 80
-
-static inline uint64_t all_bits_if(bool condition)
-{
-	return 0 - (uint64_t)condition;
-}
-
-/*
- * Decodes a heap event, without a look at whether it is one; last is what
- * leb128_find_last_bytes() found from p + 1 on. seconds has a bit for each
- * source whose location has a second integer.
- */
-static inline const uint8_t *fast_event(const uint8_t *p, uint64_t last,
-					unsigned seconds, bool pext,
-					struct decode_event *e)
-{
-	const uint8_t kind = *p & LJM_KIND_MASK;
-	const uint8_t source = *p++ >> LJM_SOURCE_SHIFT;
-	const unsigned first = leb128_next_end(
-		&last, 0, all_bits_if(source != LJM_SOURCE_INTERNAL));
-	const unsigned second = leb128_next_end(
-		&last, first, all_bits_if(seconds >> source & 1));
-	const unsigned address = leb128_next_end(&last, 0, UINT64_MAX);
-	const unsigned size = leb128_next_end(&last, 0, UINT64_MAX);
-	uint64_t block[2];
-
-	*e = (struct decode_event){.kind = kind, .source = source};
-	leb128_join_pair(p, first, second, pext, &e->address, &e->line);
-	/* Of a trace it was the address of its code. */
-	e->line &= all_bits_if(source == LJM_SOURCE_LUA);
-	leb128_join_pair(p + second, address - second, size - second, pext,
-			 &block[0], &block[1]);
-	memcpy((char *)e + decode_block_at(kind), block, sizeof(block));
-	if (kind == LJM_KIND_REALLOC) {
-		const unsigned a = leb128_next_end(&last, 0, UINT64_MAX);
-		const unsigned b = leb128_next_end(&last, 0, UINT64_MAX);
-
-		leb128_join_pair(p + size, a - size, b - size, pext,
-				 &e->new_address, &e->new_size);
-		return p + b;
-	}
-	return p + size;
-}
-
-/*
- * Decodes heap events from p on while there are bytes enough before end and
- * nothing is odd. Returns where it stopped.
- */
-INLINE const uint8_t *decode_fast(const struct grammar *g, const uint8_t *p,
-				  const uint8_t *end, bool pext,
-				  struct decode_event *events, size_t cap,
-				  size_t *count)
-{
-	/* Unused bits make a head too large. */
-	const unsigned first = LJM_HEAD(0, LJM_SOURCE_INTERNAL);
-	const unsigned heads = LJM_HEAD(0, g->last_source + 1) - first;
-	const unsigned seconds = 1u << LJM_SOURCE_LUA |
-				 (unsigned)g->trace_address << LJM_SOURCE_TRACE;
-	size_t n = *count;
-
-	while (n < cap && end - p >= FAST_BYTES) {
-		const uint64_t last = leb128_find_last_bytes(p + 1, FAST_INTS);
-
-		/* Up to eight bytes hold no size beyond LJM_SIZE_MAX. */
-		if (unlikely(*p - first >= heads) ||
-		    unlikely((*p & LJM_KIND_MASK) == LJM_KIND_SYMBOL) ||
-		    unlikely(leb128_has_long(last)))
-			break;
-		p = fast_event(p, last, seconds, pext, &events[n++]);
-	}
-	*count = n;
-	return p;
-}
-
 /* ---- prologues */
 
 static bool take_prologue(struct cursor *c, const char *magic, uint8_t *version,
@@ -348,6 +279,7 @@ static enum taken take_events_prologue(struct cursor *c)
 		return TAKEN_BAD;
 	}
 	c->decoder->events_version = version;
+	c->decoder->heads = find_grammar(symtab_version, version)->heads;
 	return TAKEN;
 }
 
@@ -385,12 +317,35 @@ static enum taken take_item(struct cursor *c, const struct grammar *g,
 	}
 	*count += taken == TAKEN;
 	d->phase += taken == TAKEN_CLOSE;
+	if (d->phase == PHASE_END)
+		d->heads = NULL;
 	return taken;
 }
 
+/* Blocks at once; they stay near. */
+#define BLOCKS 64u
+
+/* decode_blocks() to events; returns where they end. */
+static const uint8_t *take_blocks(const struct cursor *c,
+				  struct decode_event *events, size_t cap,
+				  size_t *count)
+{
+	struct decode_input in = {c->next, (size_t)(c->end - c->next), 0};
+	struct decode_block blocks[BLOCKS];
+	size_t n;
+
+	do {
+		/* One more than there are: for a realloc, which is two. */
+		n = cap - *count < BLOCKS ? cap - *count + 1 : BLOCKS;
+		n = decode_blocks(c->decoder, &in, blocks, n);
+		for (size_t i = 0; i < n; ++*count)
+			i += decode_block_event(&blocks[i], &events[*count]);
+	} while (n != 0 && *count < cap);
+	return c->next + in.pos;
+}
+
 /* Takes what can be taken quickly; returns where that ends. */
-static const uint8_t *take_fast(struct decoder *d, const struct grammar *g,
-				const struct cursor *c, bool pext,
+static const uint8_t *take_fast(const struct cursor *c, const struct grammar *g,
 				struct decode_event *events, size_t cap,
 				size_t *count)
 {
@@ -398,22 +353,28 @@ static const uint8_t *take_fast(struct decoder *d, const struct grammar *g,
 	if (c->next == c->end || (*c->next & LJM_KIND_MASK) == LJM_KIND_SYMBOL)
 		return c->next;
 	if (g->compact)
-		return compact_decode_fast(d, c->next, c->end, pext, events,
-					   cap, count);
-	/* Two copies, each for one. */
-	return pext ? decode_fast(g, c->next, c->end, true, events, cap, count)
-		    : decode_fast(g, c->next, c->end, false, events, cap,
-				  count);
+		return compact_decode_fast(c->decoder, c->next, c->end,
+					   leb128_has_pext(), events, cap,
+					   count);
+	return take_blocks(c, events, cap, count);
 }
 
-enum decode_result decode_events(struct decoder *d, struct decode_input *in,
+/* Is what comes next one of what decode_blocks() takes? */
+static inline bool is_for_blocks(const struct cursor *c)
+{
+	const uint8_t *const heads = c->decoder->heads;
+
+	return heads != NULL && c->end - c->next >= DECODE_BLOCK_BYTES &&
+	       heads[*c->next] != 0;
+}
+
+static enum decode_result decode(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
-				 size_t *count)
+				 size_t *count, bool others)
 {
 	struct cursor c = {.decoder = d};
 	const struct grammar *g =
 		find_grammar(d->symtab_version, d->events_version);
-	const bool pext = leb128_has_pext();
 	enum taken taken = TAKEN;
 
 	*count = 0;
@@ -426,7 +387,8 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 			if (g == NULL)
 				g = find_grammar(d->symtab_version,
 						 d->events_version);
-			c.next = take_fast(d, g, &c, pext, events, cap, count);
+			if (!others || g->compact)
+				c.next = take_fast(&c, g, events, cap, count);
 			if (*count == cap)
 				break;
 		}
@@ -436,7 +398,23 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 			return DECODE_MORE;
 		if (taken == TAKEN_BAD)
 			return DECODE_CORRUPT;
+		if (others && is_for_blocks(&c))
+			break;
 	}
 	in->pos = (size_t)(c.next - in->src);
 	return d->phase == PHASE_END ? DECODE_END : DECODE_FULL;
+}
+
+enum decode_result decode_events(struct decoder *d, struct decode_input *in,
+				 struct decode_event *events, size_t cap,
+				 size_t *count)
+{
+	return decode(d, in, events, cap, count, false);
+}
+
+enum decode_result decode_others(struct decoder *d, struct decode_input *in,
+				 struct decode_event *events, size_t cap,
+				 size_t *count)
+{
+	return decode(d, in, events, cap, count, true);
 }

@@ -99,21 +99,20 @@ struct decode_compact {
 };
 
 /*
- * Where an event has the address and the size, two uint64_t in a row, of the
- * block that it ends or, if it is an allocation, begins. Which of them that is
- * is as good as random: from a choice the compiler may make a branch, from a
- * table it does not.
+ * A heap event as what it does to one block: the one that it ends or, if it is
+ * an allocation, begins. A realloc is two, the old block and the new one.
  */
-static inline size_t decode_block_at(uint8_t kind)
-{
-	static const uint8_t at[] = {
-		[LJM_KIND_ALLOC] = offsetof(struct decode_event, new_address),
-		[LJM_KIND_FREE] = offsetof(struct decode_event, old_address),
-		[LJM_KIND_REALLOC] = offsetof(struct decode_event, old_address),
-	};
-
-	return at[kind];
-}
+#define DECODE_LOCATION_SIZE 16
+#define DECODE_MOVED	     4 /* a kind beside enum ljm_kind: the new one */
+struct decode_block {
+	/*
+	 * Where the event is from: bytes of the stream. Alike bytes are alike
+	 * locations, and never all zero; decode_block_event() tells which.
+	 */
+	uint64_t location[2];
+	uint64_t address, size;
+	uint8_t kind;
+};
 
 /* The state between two calls; opaque but for the fields named here. */
 struct decoder {
@@ -121,6 +120,7 @@ struct decoder {
 	uint8_t events_version; /* 0 until read */
 	uint8_t phase;		/* private */
 	bool has_table;		/* private: symbols before the events */
+	const uint8_t *heads;	/* private: see decode_blocks.h */
 	struct decode_compact compact;
 	char error[160]; /* after DECODE_CORRUPT: what, in words */
 };
@@ -137,5 +137,22 @@ void decode_init(struct decoder *d);
 enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count);
+
+/*
+ * Decodes heap events into blocks[0..cap), faster, and returns how many blocks
+ * that are; a realloc's two are not parted. It ends before anything else, be it
+ * an end or an error, and before what it leaves to the others: the last bytes
+ * of the input, events with addresses no real stream has, our own version's.
+ */
+size_t decode_blocks(struct decoder *d, struct decode_input *in,
+		     struct decode_block *blocks, size_t cap);
+
+/* Like decode_events(), but ends before what decode_blocks() may be for. */
+enum decode_result decode_others(struct decoder *d, struct decode_input *in,
+				 struct decode_event *events, size_t cap,
+				 size_t *count);
+
+/* The event of a block, or of a realloc's two: returns how many. */
+size_t decode_block_event(const struct decode_block *b, struct decode_event *e);
 
 #endif

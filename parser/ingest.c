@@ -13,7 +13,7 @@
 #include "processors.h"
 #include "report_text.h"
 
-/* Events decoded at once: they stay in the second-level cache. */
+/* Events, or blocks, decoded at once: they stay in the second-level cache. */
 #define BATCH 1024
 
 /* From so many bytes on a second thread pays. */
@@ -29,6 +29,7 @@ struct passage {
 	struct decoder decoder;
 	struct decode_input input;
 	struct decode_event events[BATCH];
+	struct decode_block blocks[BATCH];
 	struct model *model;
 	XXH3_state_t *hash; /* of the bytes taken; NULL: not wanted */
 };
@@ -52,13 +53,11 @@ static void find_culprit(struct passage *p, const struct decoder *before,
 		decode_events(&p->decoder, &p->input, p->events, taken, &count);
 }
 
-static enum ingest_result feed(struct passage *p, const struct decoder *before,
-			       size_t pos, size_t count)
+/* What the model said, which is about the event behind those taken. */
+static enum ingest_result judge(struct passage *p, enum model_result result,
+				const struct decoder *before, size_t pos,
+				size_t taken)
 {
-	size_t taken;
-	const enum model_result result =
-		model_feed(p->model, p->events, count, &taken);
-
 	switch (result) {
 	case MODEL_OK:
 		return INGEST_OK;
@@ -79,6 +78,49 @@ static enum ingest_result feed(struct passage *p, const struct decoder *before,
 	}
 }
 
+static size_t count_events(const struct decode_block *blocks, size_t count)
+{
+	size_t events = 0;
+
+	for (size_t i = 0; i < count; i++)
+		events += blocks[i].kind != DECODE_MOVED;
+	return events;
+}
+
+/* Takes blocks as long as there are any. */
+static enum ingest_result take_blocks(struct passage *p)
+{
+	enum ingest_result result = INGEST_OK;
+	size_t count, taken;
+
+	do {
+		const size_t pos = p->input.pos;
+		enum model_result fed;
+
+		count = decode_blocks(&p->decoder, &p->input, p->blocks, BATCH);
+		fed = model_feed_blocks(p->model, p->blocks, count, &taken);
+		if (fed != MODEL_OK)
+			result = judge(p, fed, &p->decoder, pos,
+				       count_events(p->blocks, taken));
+	} while (count != 0 && result == INGEST_OK);
+	return result;
+}
+
+/* Takes what is between them. */
+static enum ingest_result take_others(struct passage *p,
+				      enum decode_result *decoded)
+{
+	const struct decoder before = p->decoder;
+	const size_t pos = p->input.pos;
+	enum model_result fed;
+	size_t count, taken;
+
+	*decoded =
+		decode_others(&p->decoder, &p->input, p->events, BATCH, &count);
+	fed = model_feed(p->model, p->events, count, &taken);
+	return judge(p, fed, &before, pos, taken);
+}
+
 /* Takes what the window holds; *end tells that the closing byte was in it. */
 static enum ingest_result take_window(struct passage *p, bool *end)
 {
@@ -86,13 +128,9 @@ static enum ingest_result take_window(struct passage *p, bool *end)
 	enum ingest_result result;
 
 	do {
-		const struct decoder before = p->decoder;
-		const size_t pos = p->input.pos;
-		size_t count;
-
-		decoded = decode_events(&p->decoder, &p->input, p->events,
-					BATCH, &count);
-		result = feed(p, &before, pos, count);
+		result = take_blocks(p);
+		if (result == INGEST_OK)
+			result = take_others(p, &decoded);
 		if (result != INGEST_OK)
 			return result;
 	} while (decoded == DECODE_FULL);

@@ -47,10 +47,10 @@ static inline bool leb128_has_pext(void)
 }
 
 /*
- * A bit for each of size bytes, a multiple of 16 up to 64: set when it is the
- * last one of an integer. The bits behind them are set.
+ * A bit for each of size bytes, a multiple of 16 up to 64: set when it is not
+ * the last one of an integer. The bits behind them are not set.
  */
-static inline uint64_t leb128_find_last_bytes(const uint8_t *p, unsigned size)
+static inline uint64_t leb128_find_not_last(const uint8_t *p, unsigned size)
 {
 	uint64_t bits = 0;
 
@@ -70,7 +70,13 @@ static inline uint64_t leb128_find_last_bytes(const uint8_t *p, unsigned size)
 		bits |= (x * 0x0102040810204080ull >> 56) << 8 * i;
 	}
 #endif
-	return ~bits;
+	return bits;
+}
+
+/* The other bits. */
+static inline uint64_t leb128_find_last_bytes(const uint8_t *p, unsigned size)
+{
+	return ~leb128_find_not_last(p, size);
 }
 
 /* Are eight bytes in a row not the last ones? */

@@ -116,15 +116,34 @@ static enum model_result apply_other(struct model *m,
 						       : MODEL_NO_MEMORY;
 }
 
+/* What is fed: events, or blocks, and the other is NULL. */
+struct feed {
+	const struct decode_event *events;
+	const struct decode_block *blocks;
+	size_t count;
+};
+
+static enum model_result steps_of_event(struct model *m,
+					const struct decode_event *e,
+					size_t position, struct replay_op *out,
+					size_t *prepared)
+{
+	const uint32_t site = model_locate(m, e);
+
+	return site == MODEL_NO_CALLSITE
+		       ? MODEL_NO_MEMORY
+		       : model_steps(m, e, site, position, out, prepared);
+}
+
 /*
  * Applies the symbols and records among events and makes ready the rest, until
  * something is wrong or there is no room: *taken is how many events that were.
  */
-static enum model_result prepare_batch(struct model *m,
-				       const struct decode_event *events,
-				       size_t count, size_t *taken,
-				       struct replay_op *out, size_t room,
-				       size_t *prepared)
+static enum model_result prepare_events(struct model *m,
+					const struct decode_event *events,
+					size_t count, size_t *taken,
+					struct replay_op *out, size_t room,
+					size_t *prepared)
 {
 	enum model_result result = MODEL_OK;
 	size_t i = 0;
@@ -132,15 +151,15 @@ static enum model_result prepare_batch(struct model *m,
 	if (count > room / 2)
 		count = room / 2;
 	*prepared = 0;
-	model_fetch_locations(m, events, count);
 	while (i < count) {
 		if (model_is_heap_event(&events[i]))
-			i = model_common_steps(m, events, i, count, out,
-					       prepared);
+			i = model_numbered_steps(m, events, i, count, out,
+						 prepared);
 		if (i == count)
 			break;
 		result = model_is_heap_event(&events[i])
-				 ? model_steps(m, &events[i], i, out, prepared)
+				 ? steps_of_event(m, &events[i], i, out,
+						  prepared)
 				 : apply_other(m, &events[i]);
 		if (result != MODEL_OK)
 			break;
@@ -150,14 +169,63 @@ static enum model_result prepare_batch(struct model *m,
 	return result;
 }
 
-static enum model_result feed_batch(struct model *m,
-				    const struct decode_event *events,
-				    size_t count, size_t *taken)
+/* The same for blocks. */
+static enum model_result prepare_blocks(struct model *m,
+					const struct decode_block *blocks,
+					size_t count, size_t *taken,
+					struct replay_op *out, size_t room,
+					size_t *prepared)
+{
+	enum model_result result = MODEL_OK;
+	struct decode_event e;
+	size_t i = 0;
+
+	if (count > room)
+		count = room - (blocks[room].kind == DECODE_MOVED);
+	*prepared = 0;
+	model_fetch_locations(m, blocks, count);
+	while (result == MODEL_OK) {
+		size_t size;
+		uint32_t site;
+
+		i = model_block_steps(m, blocks, i, count, out, prepared);
+		if (i == count)
+			break;
+		size = decode_block_event(&blocks[i], &e);
+		site = model_locate_block(m, &blocks[i], &e);
+		if (site == MODEL_NO_CALLSITE)
+			result = MODEL_NO_MEMORY;
+		else
+			result = model_steps(m, &e, site, i, out, prepared);
+		if (result == MODEL_OK)
+			i += size;
+	}
+	*taken = i;
+	return result;
+}
+
+/* Of what is fed, from one on; the positions are counted from there. */
+static enum model_result prepare_batch(struct model *m, const struct feed *feed,
+				       size_t from, size_t *taken,
+				       struct replay_op *out, size_t room,
+				       size_t *prepared)
+{
+	const size_t count = feed->count - from;
+
+	return feed->blocks != NULL
+		       ? prepare_blocks(m, feed->blocks + from, count, taken,
+					out, room, prepared)
+		       : prepare_events(m, feed->events + from, count, taken,
+					out, room, prepared);
+}
+
+static enum model_result feed_batch(struct model *m, const struct feed *feed,
+				    size_t from, size_t *taken)
 {
 	enum model_result result, replayed;
 	size_t prepared, done;
 
-	result = prepare_batch(m, events, count, taken, m->batch, MODEL_BATCH,
+	result = prepare_batch(m, feed, from, taken, m->batch, MODEL_BATCH,
 			       &prepared);
 	replayed = replay_ops(&m->replay, m->batch, prepared, &done);
 	if (replayed == MODEL_OK)
@@ -174,9 +242,8 @@ static enum model_result give_room(struct model *m)
 	return replayer_give(m->replayer, m->in_room);
 }
 
-static enum model_result feed_room(struct model *m,
-				   const struct decode_event *events,
-				   size_t count, size_t *taken)
+static enum model_result feed_room(struct model *m, const struct feed *feed,
+				   size_t from, size_t *taken)
 {
 	enum model_result result, given = MODEL_OK;
 	size_t prepared;
@@ -185,7 +252,7 @@ static enum model_result feed_room(struct model *m,
 		m->room = replayer_room(m->replayer);
 		m->in_room = 0;
 	}
-	result = prepare_batch(m, events, count, taken, m->room + m->in_room,
+	result = prepare_batch(m, feed, from, taken, m->room + m->in_room,
 			       REPLAYER_ROOM - m->in_room, &prepared);
 	m->in_room += prepared;
 	if (m->in_room + REPLAYER_LEAST > REPLAYER_ROOM)
@@ -217,8 +284,8 @@ enum model_result model_settle(struct model *m)
 
 /* ---- both ways */
 
-enum model_result model_feed(struct model *m, const struct decode_event *events,
-			     size_t count, size_t *taken)
+static enum model_result feed_all(struct model *m, const struct feed *feed,
+				  size_t *taken)
 {
 	enum model_result result = MODEL_OK;
 	size_t at = 0, done;
@@ -226,13 +293,30 @@ enum model_result model_feed(struct model *m, const struct decode_event *events,
 	m->shown = false;
 	if (!m->begun)
 		begin_stream(m);
-	while (at < count && result == MODEL_OK) {
-		result = (m->replayer != NULL ? feed_room : feed_batch)(
-			m, events + at, count - at, &done);
+	while (at < feed->count && result == MODEL_OK) {
+		result = (m->replayer != NULL ? feed_room
+					      : feed_batch)(m, feed, at, &done);
 		at += done;
 	}
 	*taken = at;
 	return result;
+}
+
+enum model_result model_feed(struct model *m, const struct decode_event *events,
+			     size_t count, size_t *taken)
+{
+	const struct feed feed = {.events = events, .count = count};
+
+	return feed_all(m, &feed, taken);
+}
+
+enum model_result model_feed_blocks(struct model *m,
+				    const struct decode_block *blocks,
+				    size_t count, size_t *taken)
+{
+	const struct feed feed = {.blocks = blocks, .count = count};
+
+	return feed_all(m, &feed, taken);
 }
 
 enum model_result model_end_stream(struct model *m)

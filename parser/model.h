@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct decode_block;
 struct decode_event;
 struct model;
 
@@ -288,6 +289,14 @@ enum model_result model_settle(struct model *m);
  */
 enum model_result model_feed(struct model *m, const struct decode_event *events,
 			     size_t count, size_t *taken);
+
+/*
+ * The same, faster, for heap events as decode_blocks() has them; a realloc's
+ * two go together, and *taken is how many blocks.
+ */
+enum model_result model_feed_blocks(struct model *m,
+				    const struct decode_block *blocks,
+				    size_t count, size_t *taken);
 
 /*
  * Ends the current stream: hands out the lives still alive (in no particular

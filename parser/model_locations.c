@@ -88,16 +88,16 @@ static void grow_cache(struct model *m)
 	huge_advise(larger, sizeof(*larger) << cache_log(m));
 }
 
-/* When an epoch needs more than the 29 bits, the cache begins anew. */
-uint32_t model_location_tag(struct model *m)
+/* When an epoch needs more than the 32 bits, the cache begins anew. */
+uint32_t model_location_epoch(struct model *m)
 {
 	const uint64_t epoch = m->symtab.epoch;
 
-	if (epoch >> 29 != m->location_epoch) {
+	if (epoch >> 32 != m->location_epochs) {
 		memset(m->locations, 0, sizeof(*m->locations) << cache_log(m));
-		m->location_epoch = epoch >> 29;
+		m->location_epochs = epoch >> 32;
 	}
-	return (uint32_t)epoch << 3;
+	return (uint32_t)epoch;
 }
 
 /* The callsite of a location that is not INTERNAL. */
@@ -118,45 +118,66 @@ static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
 	return site;
 }
 
-static uint32_t locate_symbol(struct model *m, const struct decode_event *e)
+/* The same of any, with CALLSITES_INTERNAL if it is that. */
+static uint32_t resolve(struct model *m, const struct decode_event *e)
 {
-	const uint32_t tag = model_location_tag(m) | e->source;
-	struct location *place = location_place(m, e);
+	const uint32_t site =
+		e->source == LJM_SOURCE_INTERNAL || e->address == 0
+			? internal_site(m)
+			: resolve_symbol(m, e);
+
+	if (site != MODEL_NO_CALLSITE && site == m->internal)
+		return site | CALLSITES_INTERNAL;
+	return site;
+}
+
+static uint32_t locate(struct model *m, const uint64_t key[2],
+		       const struct decode_event *e)
+{
+	const uint32_t epoch = model_location_epoch(m);
+	struct location *place = location_place(m, key);
 	uint32_t site;
 
-	if (location_is(&place[0], e, tag))
+	if (location_is(&place[0], key, epoch))
 		return place[0].site;
-	if (location_is(&place[1], e, tag))
+	if (location_is(&place[1], key, epoch))
 		return place[1].site;
-	if (e->source == LJM_SOURCE_INTERNAL || e->address == 0)
-		site = internal_site(m);
-	else
-		site = resolve_symbol(m, e);
+	site = resolve(m, e);
 	if (site == MODEL_NO_CALLSITE)
 		return MODEL_NO_CALLSITE;
-	if (site == m->internal)
-		site |= CALLSITES_INTERNAL;
-	place = location_place(m, e); /* it may have grown */
+	place = location_place(m, key); /* it may have grown */
 	place[1] = place[0];
-	place[0] = (struct location){e->address, e->line, tag, site};
+	place[0] = (struct location){{key[0], key[1]}, epoch, site};
 	return site;
+}
+
+uint32_t model_locate_block(struct model *m, const struct decode_block *block,
+			    const struct decode_event *e)
+{
+	return locate(m, block->location, e);
 }
 
 uint32_t model_locate(struct model *m, const struct decode_event *e)
 {
+	/* No block's, whose lowest bit is not set. */
+	const uint64_t key[2] = {
+		e->address << 8 | (uint64_t)e->source << 1 | 1,
+		e->line,
+	};
 	uint32_t found;
 
 	if (e->source != DECODE_CALLSITE)
-		return locate_symbol(m, e);
+		return e->address >> 56 == 0 ? locate(m, key, e)
+					     : resolve(m, e);
 	found = callsites_find(&m->callsites, e->address);
 	return found == CALLSITES_FURTHER ? further_site(m) : found;
 }
 
 void model_fetch_locations(const struct model *m,
-			   const struct decode_event *events, size_t count)
+			   const struct decode_block *blocks, size_t count)
 {
 	if (cache_log(m) <= CACHE_NEAR_LOG)
 		return;
 	for (size_t i = 0; i < count; i++)
-		__builtin_prefetch(location_place(m, &events[i]));
+		__builtin_prefetch(location_place(m, blocks[i].location));
 }

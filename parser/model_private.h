@@ -25,10 +25,9 @@
 
 /* A location of events whose callsite is known. */
 struct location {
-	uint64_t address;
-	uint64_t line;
-	uint32_t tag;  /* model_location_tag() and the source; 0: free */
-	uint32_t site; /* the callsite, maybe with CALLSITES_INTERNAL */
+	uint64_t key[2]; /* that of a block, or location_key(); 0: free */
+	uint32_t epoch;	 /* model_location_epoch() */
+	uint32_t site;	 /* the callsite, maybe with CALLSITES_INTERNAL */
 };
 
 struct model {
@@ -48,7 +47,7 @@ struct model {
 	uint64_t bytes;		    /* the sum of all sizes of all streams */
 	struct location *locations; /* 1 << (65 - location_shift) of them */
 	unsigned location_shift;
-	uint64_t location_epoch; /* what their tags leave out of it */
+	uint64_t location_epochs; /* what they leave out of the epoch */
 	struct replay_op batch[MODEL_BATCH]; /* without a second thread */
 
 	struct replayer *replayer; /* NULL: no second thread */
@@ -73,58 +72,61 @@ static inline bool model_is_heap_event(const struct decode_event *e)
 /* False without memory. */
 bool model_open_locations(struct model *m);
 
-static inline uint64_t location_hash(const struct decode_event *e)
+static inline uint64_t location_hash(const uint64_t key[2])
 {
-	return (e->address ^ e->line * HASH_ODD_1) * HASH_ODD_2;
+	return (key[0] ^ key[1] * HASH_ODD_1) * HASH_ODD_2;
 }
 
 /* A location is at one of two places in a row; this is the first. */
 static inline struct location *location_place(const struct model *m,
-					      const struct decode_event *e)
+					      const uint64_t key[2])
 {
-	return &m->locations[location_hash(e) >> m->location_shift << 1];
+	return &m->locations[location_hash(key) >> m->location_shift << 1];
 }
 
-static inline bool location_is(const struct location *l,
-			       const struct decode_event *e, uint32_t tag)
+static inline bool location_is(const struct location *l, const uint64_t key[2],
+			       uint32_t epoch)
 {
-	return l->address == e->address && l->line == e->line && l->tag == tag;
+	return l->key[0] == key[0] && l->key[1] == key[1] && l->epoch == epoch;
 }
 
-/*
- * What a location means depends on the symbols: their epoch is the tag's upper
- * part, the source goes below it.
- */
-uint32_t model_location_tag(struct model *m);
+/* What a location means depends on the symbols: the low bits of their epoch. */
+uint32_t model_location_epoch(struct model *m);
 
 /*
  * The callsite of a heap event, with CALLSITES_INTERNAL if it is that;
- * MODEL_NO_CALLSITE without memory.
+ * MODEL_NO_CALLSITE without memory. The second is for an event that was block.
  */
 uint32_t model_locate(struct model *m, const struct decode_event *e);
+uint32_t model_locate_block(struct model *m, const struct decode_block *block,
+			    const struct decode_event *e);
 
-/* Fetches where the events' locations are, if that is far. */
+/* Fetches where the blocks' locations are, if that is far. */
 void model_fetch_locations(const struct model *m,
-			   const struct decode_event *events, size_t count);
+			   const struct decode_block *blocks, size_t count);
 
 /* ---- model_steps.c */
 
 /*
- * Writes a heap event's steps to ops + *count, where there is room for two, and
- * counts them; position is for replay_op. MODEL_OVERFLOW, MODEL_NO_MEMORY:
+ * Writes the steps of a heap event of a callsite to ops + *count, where there
+ * is room for two, and counts them; position is for replay_op. MODEL_OVERFLOW:
  * none.
  */
 enum model_result model_steps(struct model *m, const struct decode_event *e,
-			      size_t position, struct replay_op *ops,
-			      size_t *count);
+			      uint32_t site, size_t position,
+			      struct replay_op *ops, size_t *count);
 
 /*
- * The same for events from one on that are common, fast; the positions are
- * their indexes. Returns the index of the first that is not, or to.
+ * The same, fast, for events of a compact stream, or for blocks, from one on
+ * that are common; the positions are their indexes. Returns the index of the
+ * first that is not, or to.
  */
-size_t model_common_steps(struct model *m, const struct decode_event *events,
-			  size_t from, size_t to, struct replay_op *ops,
-			  size_t *count);
+size_t model_numbered_steps(struct model *m, const struct decode_event *events,
+			    size_t from, size_t to, struct replay_op *ops,
+			    size_t *count);
+size_t model_block_steps(struct model *m, const struct decode_block *blocks,
+			 size_t from, size_t to, struct replay_op *ops,
+			 size_t *count);
 
 /* ---- model_result.c */
 

@@ -1,12 +1,11 @@
 /*
  * model_steps.c - heap events to steps of the replay.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "model_private.h"
 
-#define INLINE	    static inline __attribute__((always_inline))
-#define NOINLINE    static __attribute__((noinline))
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* Would the sum of all sizes be too much? Each of them may be anything. */
@@ -81,11 +80,16 @@ static inline void write_first(const struct decode_event *e, uint32_t site,
 		[LJM_KIND_FREE] = REPLAY_FIRST,
 		[LJM_KIND_REALLOC] = REPLAY_FIRST,
 	};
+	/* From a choice the compiler may make a branch. */
+	static const uint8_t at[] = {
+		[LJM_KIND_ALLOC] = offsetof(struct decode_event, new_address),
+		[LJM_KIND_FREE] = offsetof(struct decode_event, old_address),
+		[LJM_KIND_REALLOC] = offsetof(struct decode_event, old_address),
+	};
 	const bool moved = e->kind == LJM_KIND_REALLOC;
 	uint64_t block[2];
 
-	memcpy(block, (const char *)e + decode_block_at(e->kind),
-	       sizeof(block));
+	memcpy(block, (const char *)e + at[e->kind], sizeof(block));
 	op->block.address = block[0];
 	op->block.size = (uint32_t)block[1];
 	op->block.owner = owner_of(site & ~CALLSITES_INTERNAL, moved);
@@ -96,17 +100,13 @@ static inline void write_first(const struct decode_event *e, uint32_t site,
 }
 
 enum model_result model_steps(struct model *m, const struct decode_event *e,
-			      size_t position, struct replay_op *ops,
-			      size_t *count)
+			      uint32_t site, size_t position,
+			      struct replay_op *ops, size_t *count)
 {
 	struct replay_op *const at = ops + *count;
-	uint32_t site;
 
 	if (is_too_much(m->bytes, e))
 		return MODEL_OVERFLOW;
-	site = model_locate(m, e);
-	if (site == MODEL_NO_CALLSITE)
-		return MODEL_NO_MEMORY;
 	write_first(e, site, position, at);
 	if (has_big_size(e) || has_no_address(e)) {
 		*count += write_odd(e, at);
@@ -122,43 +122,36 @@ enum model_result model_steps(struct model *m, const struct decode_event *e,
 }
 
 /*
- * The same for events until one is not common, or until the sum of sizes may be
- * too much soon. numbered: they are a compact stream's.
+ * Events and blocks are common until one is not, or until the sum of sizes may
+ * be too much soon.
  */
-INLINE size_t common_steps(struct model *m, const struct decode_event *events,
-			   size_t from, size_t to, uint32_t tag,
-			   struct replay_op *ops, size_t *count, bool numbered)
+static bool is_nearly_too_much(const struct model *m)
 {
-	const struct location *const locations = m->locations;
-	const unsigned shift = m->location_shift;
+	return m->bytes > MODEL_SUM_MAX / 2;
+}
+
+size_t model_numbered_steps(struct model *m, const struct decode_event *events,
+			    size_t from, size_t to, struct replay_op *ops,
+			    size_t *count)
+{
 	const uint32_t *const callsites = m->callsites.numbers.list;
 	struct replay_op *op = ops + *count;
 	uint64_t bytes = 0;
 	size_t i;
 
-	if (m->bytes > MODEL_SUM_MAX / 2)
+	if (is_nearly_too_much(m))
 		return from;
 	for (i = from; i < to; i++) {
 		const struct decode_event *const e = &events[i];
 		uint32_t site;
 
 		if (unlikely(!model_is_heap_event(e)) ||
-		    (numbered && unlikely(e->source != DECODE_CALLSITE)) ||
+		    unlikely(e->source != DECODE_CALLSITE) ||
 		    unlikely(has_big_size(e)))
 			break;
-		if (numbered) {
-			site = callsites[e->address - 1];
-			if (unlikely(site == CALLSITES_FURTHER))
-				break;
-		} else {
-			const struct location *place =
-				&locations[location_hash(e) >> shift << 1];
-
-			if (unlikely(!location_is(place, e, tag | e->source)) &&
-			    !location_is(++place, e, tag | e->source))
-				break;
-			site = place->site;
-		}
+		site = callsites[e->address - 1];
+		if (unlikely(site == CALLSITES_FURTHER))
+			break;
 		write_first(e, site, i, op);
 		if (unlikely(op->block.address == 0))
 			break;
@@ -176,26 +169,79 @@ INLINE size_t common_steps(struct model *m, const struct decode_event *events,
 	return i;
 }
 
-NOINLINE size_t located_steps(struct model *m,
-			      const struct decode_event *events, size_t from,
-			      size_t to, struct replay_op *ops, size_t *count)
+/* Is a block's kind a realloc's? */
+static inline uint32_t is_moved(unsigned kind)
 {
-	return common_steps(m, events, from, to, model_location_tag(m), ops,
-			    count, false);
+	_Static_assert(LJM_KIND_FREE < 3 && LJM_KIND_REALLOC == 3 &&
+			       DECODE_MOVED == 4,
+		       "");
+	return (kind + 1) / 4;
 }
 
-NOINLINE size_t numbered_steps(struct model *m,
-			       const struct decode_event *events, size_t from,
-			       size_t to, struct replay_op *ops, size_t *count)
+/* Writes a block's step. */
+static inline void write_block(const struct decode_block *b, uint32_t site,
+			       size_t position, struct replay_op *op)
 {
-	return common_steps(m, events, from, to, 0, ops, count, true);
+	/* Second, if the site is INTERNAL: the collector only frees. */
+	static const uint8_t flags[2][8] = {
+		{
+			[LJM_KIND_ALLOC] = REPLAY_FIRST | REPLAY_BIRTH,
+			[LJM_KIND_FREE] = REPLAY_FIRST,
+			[LJM_KIND_REALLOC] = REPLAY_FIRST,
+			[DECODE_MOVED] = REPLAY_BIRTH,
+		},
+		{
+			[LJM_KIND_ALLOC] =
+				REPLAY_FIRST | REPLAY_BIRTH | REPLAY_INTERNAL,
+			[LJM_KIND_FREE] = REPLAY_FIRST | REPLAY_INTERNAL,
+			[LJM_KIND_REALLOC] = REPLAY_FIRST,
+			[DECODE_MOVED] = REPLAY_BIRTH,
+		},
+	};
+
+	op->block.address = b->address;
+	op->block.size = (uint32_t)b->size;
+	op->block.owner =
+		owner_of(site & ~CALLSITES_INTERNAL, 0) | is_moved(b->kind);
+	op->size_above = 0;
+	op->flags = flags[site / CALLSITES_INTERNAL][b->kind];
+	op->position = (uint16_t)position;
 }
 
-size_t model_common_steps(struct model *m, const struct decode_event *events,
-			  size_t from, size_t to, struct replay_op *ops,
-			  size_t *count)
+size_t model_block_steps(struct model *m, const struct decode_block *blocks,
+			 size_t from, size_t to, struct replay_op *ops,
+			 size_t *count)
 {
-	return events[from].source == DECODE_CALLSITE
-		       ? numbered_steps(m, events, from, to, ops, count)
-		       : located_steps(m, events, from, to, ops, count);
+	const struct location *const locations = m->locations;
+	const unsigned shift = m->location_shift;
+	const uint32_t epoch = model_location_epoch(m);
+	struct replay_op *op = ops + *count;
+	uint64_t bytes = 0, moved = 0;
+	size_t i;
+
+	if (is_nearly_too_much(m))
+		return from;
+	for (i = from; i < to; i++) {
+		const struct decode_block *const b = &blocks[i];
+		const struct location *place =
+			&locations[location_hash(b->location) >> shift << 1];
+
+		if ((unlikely(!location_is(place, b->location, epoch)) &&
+		     !location_is(++place, b->location, epoch)) ||
+		    unlikely(b->address == 0) ||
+		    unlikely(b->size >= LIVE_SIZE_BIG))
+			break;
+		write_block(b, place->site, i, op++);
+		bytes += b->size;
+		moved += b->kind / DECODE_MOVED;
+	}
+	/* A realloc's two are alike: both are common, or none. */
+	if (i != to && blocks[i].kind == DECODE_MOVED) {
+		op--;
+		bytes -= blocks[--i].size;
+	}
+	m->bytes += bytes;
+	m->event += i - from - moved;
+	*count = (size_t)(op - ops);
+	return i;
 }

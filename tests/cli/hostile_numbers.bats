@@ -52,6 +52,30 @@ Z100=$(printf '\\200%.0s' {1..100})
 @test "an integer of 100 bytes" { corrupt 18 "*longer than 10 bytes*" "\\5$Z100\\0\\40" --dump; }
 @test "a size beyond int64" { corrupt 18 "*9223372036854775808*" "\\5\\40$Z8\\200\\1" --dump; }
 @test "sizes that add up beyond 2^60" { alive=40 corrupt 21 "*2^60*" "\\5\\40\\10\\5\\60$Z8\\20"; }
+@test "the one event whose size makes it more than 2^60" {
+  local i offset
+  {
+    printf 'ljs 3\nljm 3\nalloc int 0x10 16\n'
+    # 40 bytes each, and nothing comes of every other one.
+    for i in {1..50}; do
+      printf 'realloc int 0x10 16 0 24\nrealloc int 0x10 16 0x10 24\n'
+    done
+    for i in {1..31}; do
+      printf 'alloc int 0x%x %d\n' $((i * 4096)) $((2 ** 55))
+    done
+  } > text
+  { cat text; echo "alloc int 0x40000 $((2 ** 55 - 4016))"; echo end; } |
+    "$ENCODE" > most
+  { cat text; echo "alloc int 0x40000 $((2 ** 55 - 4015))"; yes end; } |
+    head -n 500 | "$ENCODE" > more
+  memparse most > out 2> err
+  ! grep corrupt err || wrong "$(cat err)"
+  offset=$("$ENCODE" < text | wc -c)
+  run --separate-stderr memparse more
+  [ "$status" -eq 3 ] || wrong "status $status"
+  [[ "$stderr" == *"more: offset $offset: corrupt: "*"2^60"* ]] ||
+    wrong "$offset" "$stderr"
+}
 @test "a string of 2^60 bytes" { corrupt 18 "*a name of 1152921504606846976*" "\\10\\40$Z8\\20" --dump; }
 
 @test "a string of 16 MiB that is not there" {

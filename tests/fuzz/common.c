@@ -7,6 +7,24 @@
 
 #define EVENTS 64
 
+/* Feeds what there is of blocks. */
+static bool feed_blocks(struct model *m, struct decoder *d,
+			struct decode_input *in, size_t cap)
+{
+	struct decode_block blocks[EVENTS];
+	size_t count, taken;
+
+	do {
+		count = decode_blocks(d, in, blocks, cap);
+		if (model_feed_blocks(m, blocks, count, &taken) != MODEL_OK) {
+			CHECK(taken < count);
+			return false;
+		}
+		CHECK(taken == count);
+	} while (count != 0);
+	return true;
+}
+
 bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
 	       size_t bytes_step, size_t events_step)
 {
@@ -24,7 +42,9 @@ bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
 			in.size = size - in.size < bytes_step
 					  ? size
 					  : in.size + bytes_step;
-		result = decode_events(&d, &in, events, cap, &count);
+		if (!feed_blocks(m, &d, &in, cap))
+			return false;
+		result = decode_others(&d, &in, events, cap, &count);
 		CHECK(count <= cap);
 		if (model_feed(m, events, count, &taken) != MODEL_OK) {
 			CHECK(taken < count);

@@ -1,6 +1,6 @@
 /*
- * fuzz_decode.c - any bytes into the decoder: whole, and cut into windows of
- * every size; both must give the same events and end at the same byte.
+ * fuzz_decode.c - any bytes into the decoder: whole, cut into windows of every
+ * size, and as blocks; all must give the same events and end at the same byte.
  */
 #include "fuzz.h"
 
@@ -99,22 +99,57 @@ static void run(const uint8_t *data, size_t size, size_t step,
 	CHECK((o->result == DECODE_CORRUPT) == (d.error[0] != '\0'));
 }
 
+/* The same with decode_blocks(). */
+static void run_blocks(const uint8_t *data, size_t size, struct outcome *o)
+{
+	struct decode_input in = {data, size, 0};
+	struct decode_block blocks[EVENTS];
+	struct decode_event events[EVENTS];
+	struct decoder d;
+	size_t count;
+
+	memset(o, 0, sizeof(*o));
+	decode_init(&d);
+	do {
+		count = decode_blocks(&d, &in, blocks, EVENTS);
+		CHECK(count <= EVENTS);
+		for (size_t i = 0; i < count;) {
+			i += decode_block_event(&blocks[i], events);
+			take(o, events, &in);
+		}
+		o->result = decode_others(&d, &in, events, EVENTS, &count);
+		o->compact = d.events_version == LJM_COMPACT_VERSION;
+		CHECK(count <= EVENTS && in.pos <= in.size);
+		for (size_t i = 0; i < count; i++)
+			take(o, &events[i], &in);
+	} while (o->result == DECODE_FULL);
+	o->pos = in.pos;
+	strcpy(o->error, d.error);
+}
+
+static void check_alike(const struct outcome *a, const struct outcome *b)
+{
+	CHECK(a->result == b->result);
+	CHECK(a->events == b->events);
+	CHECK(a->digest == b->digest);
+	CHECK(a->pos == b->pos);
+	CHECK(strcmp(a->error, b->error) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* At its very end, so that a sanitizer sees a read beyond. */
 	uint8_t *const copy = calloc(1, size + (size == 0));
-	struct outcome whole, cut;
+	struct outcome whole, cut, blocks;
 
 	CHECK(copy != NULL);
 	if (size != 0)
 		memcpy(copy, data, size);
 	run(copy, size, size + (size == 0), &whole);
 	run(copy, size, size == 0 ? 1 : 1 + copy[size - 1] % 97, &cut);
+	run_blocks(copy, size, &blocks);
 	free(copy);
-	CHECK(whole.result == cut.result);
-	CHECK(whole.events == cut.events);
-	CHECK(whole.digest == cut.digest);
-	CHECK(whole.pos == cut.pos);
-	CHECK(strcmp(whole.error, cut.error) == 0);
+	check_alike(&whole, &cut);
+	check_alike(&whole, &blocks);
 	return 0;
 }

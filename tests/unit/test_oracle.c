@@ -248,6 +248,93 @@ static void check_aliases(const struct match *match)
 
 /* ---- running */
 
+static size_t put_integer(uint8_t *to, uint64_t value)
+{
+	size_t size = 0;
+
+	for (; value > 0x7f; value >>= 7)
+		to[size++] = (uint8_t)(value | 0x80);
+	to[size++] = (uint8_t)value;
+	return size;
+}
+
+/* A heap event as blocks, as decode_blocks() would have them: how many. */
+static size_t to_blocks(const struct decode_event *e, struct decode_block *b)
+{
+	uint8_t location[32] = {LJM_HEAD(0, e->source)};
+	size_t size = 1;
+
+	if (e->source == DECODE_CALLSITE || e->kind == LJM_KIND_SYMBOL ||
+	    e->kind > LJM_KIND_REALLOC)
+		return 0;
+	if (e->source != LJM_SOURCE_INTERNAL)
+		size += put_integer(location + size, e->address);
+	if (e->source == LJM_SOURCE_LUA)
+		size += put_integer(location + size, e->line);
+	if (size > DECODE_LOCATION_SIZE)
+		return 0;
+	memcpy(b[0].location, location, DECODE_LOCATION_SIZE);
+	b[0].kind = e->kind;
+	b[0].address =
+		e->kind == LJM_KIND_ALLOC ? e->new_address : e->old_address;
+	b[0].size = e->kind == LJM_KIND_ALLOC ? e->new_size : e->old_size;
+	if (e->kind != LJM_KIND_REALLOC)
+		return 1;
+	b[1] = b[0];
+	b[1].kind = DECODE_MOVED;
+	b[1].address = e->new_address;
+	b[1].size = e->new_size;
+	return 2;
+}
+
+static void feed_blocks(struct model *m, const struct decode_block *blocks,
+			size_t count)
+{
+	size_t taken;
+
+	assert_int_equal(model_feed_blocks(m, blocks, count, &taken), MODEL_OK);
+	assert_int_equal(taken, count);
+}
+
+/* Feeds up to 256 events, most of those that can be as blocks. */
+static void feed_mixed(struct model *m, const struct decode_event *events,
+		       size_t count, uint64_t *seed)
+{
+	struct decode_block blocks[512];
+	size_t in_blocks = 0, taken;
+
+	for (size_t i = 0; i < count; i++) {
+		const size_t size =
+			next_random(seed) % 16 == 0
+				? 0
+				: to_blocks(&events[i], &blocks[in_blocks]);
+
+		in_blocks += size;
+		if (size != 0)
+			continue;
+		feed_blocks(m, blocks, in_blocks);
+		in_blocks = 0;
+		assert_int_equal(model_feed(m, &events[i], 1, &taken),
+				 MODEL_OK);
+		assert_int_equal(taken, 1);
+	}
+	feed_blocks(m, blocks, in_blocks);
+}
+
+/* One way, or all of it as events. */
+static void feed_somehow(struct model *m, const struct decode_event *events,
+			 size_t count, uint64_t *seed)
+{
+	size_t taken;
+
+	if (next_random(seed) % 2 == 0) {
+		feed_mixed(m, events, count, seed);
+		return;
+	}
+	assert_int_equal(model_feed(m, events, count, &taken), MODEL_OK);
+	assert_int_equal(taken, count);
+}
+
 /* One stream into both; the model gets it in pieces and is asked between. */
 static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 		       uint64_t *seed)
@@ -255,7 +342,7 @@ static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 	const bool compact =
 		mix->compact != 0 && next_random(seed) % mix->compact == 0;
 	struct decode_event events[256];
-	size_t count = 0, taken;
+	size_t count = 0;
 
 	if (compact) {
 		random_start(&events[0]);
@@ -271,9 +358,7 @@ static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 		oracle_apply(o, &events[count++]);
 		if (count < 256 && next_random(seed) % 40 != 0)
 			continue;
-		assert_int_equal(model_feed(m, events, count, &taken),
-				 MODEL_OK);
-		assert_int_equal(taken, count);
+		feed_somehow(m, events, count, seed);
 		if (next_random(seed) % 4 == 0) {
 			assert_int_equal(model_settle(m), MODEL_OK);
 			assert_true(model_totals(m)->figures.live_bytes >=
@@ -281,7 +366,7 @@ static void run_stream(struct model *m, struct oracle *o, const struct mix *mix,
 		}
 		count = 0;
 	}
-	assert_int_equal(model_feed(m, events, count, &taken), MODEL_OK);
+	feed_somehow(m, events, count, seed);
 	assert_int_equal(model_end_stream(m), MODEL_OK);
 	oracle_end_stream(o);
 }
