@@ -41,6 +41,20 @@ static enum ingest_result fail(struct ingest *in, enum ingest_result result,
 	return result;
 }
 
+/* Takes what is left before the first event: the prologues, byte by byte. */
+static void skip_prologues(struct passage *p)
+{
+	struct decode_input in = p->input;
+	size_t count;
+
+	in.size = in.pos;
+	while (p->decoder.events_version == 0 && in.size < p->input.size) {
+		in.size++;
+		decode_events(&p->decoder, &in, p->events, 1, &count);
+	}
+	p->input.pos = in.pos;
+}
+
 /* Moves input.pos to the event that the model did not take. */
 static void find_culprit(struct passage *p, const struct decoder *before,
 			 size_t pos, size_t taken)
@@ -51,6 +65,7 @@ static void find_culprit(struct passage *p, const struct decoder *before,
 	p->input.pos = pos;
 	if (taken != 0)
 		decode_events(&p->decoder, &p->input, p->events, taken, &count);
+	skip_prologues(p);
 }
 
 /* What the model said, which is about the event behind those taken. */

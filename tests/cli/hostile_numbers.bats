@@ -76,6 +76,18 @@ Z100=$(printf '\\200%.0s' {1..100})
   [[ "$stderr" == *"more: offset $offset: corrupt: "*"2^60"* ]] ||
     wrong "$offset" "$stderr"
 }
+@test "the very first event whose size is more than 2^60" {
+  for tail in 0 1000; do
+    {
+      printf 'ljs\3\0\0\0\1\20\1a\200ljm\3\0\0\0'
+      printf "\\5\\20$Z8\\100"
+      head -c $tail /dev/zero
+    } > first
+    run --separate-stderr memparse first
+    [[ "$status" -eq 3 && "$stderr" == *"first: offset 19: corrupt: "*"2^60"* ]] ||
+      wrong "$stderr"
+  done
+}
 @test "a string of 2^60 bytes" { corrupt 18 "*a name of 1152921504606846976*" "\\10\\40$Z8\\20" --dump; }
 
 @test "a string of 16 MiB that is not there" {
