@@ -219,9 +219,9 @@ static void write_fingerprint(struct passage *p)
 	*out = '\0';
 }
 
-static bool work_ahead(void *source)
+static bool work_ahead(void *source, bool urgent)
 {
-	return source_work_ahead(source);
+	return source_work_ahead(source, urgent);
 }
 
 /*

@@ -274,11 +274,12 @@ void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides);
 bool model_use_thread(struct model *m);
 
 /*
- * Gives both threads, if there are two, something to do instead of waiting
- * for each other, until model_settle(): work(arg), which returns false when
- * there was nothing to do. It is called on either thread, on both at once.
+ * Gives both threads, if there are two, something else to do, until
+ * model_settle(): work(arg, urgent), which returns false when there was nothing
+ * to do. It is called on either thread, on both at once; urgent when there is
+ * nothing to do but to wait for the other thread; else to be ahead of it.
  */
-typedef bool model_work_fn(void *arg);
+typedef bool model_work_fn(void *arg, bool urgent);
 void model_share_work(struct model *m, model_work_fn *work, void *arg);
 
 enum model_result model_settle(struct model *m);

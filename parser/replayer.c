@@ -16,6 +16,12 @@
  */
 #define ROOMS 32u
 
+/*
+ * As long as there are no more than these, other work goes first: they are what
+ * the second thread does while the first one is at such work.
+ */
+#define ROOMS_KEPT (ROOMS / 4 * 3)
+
 struct room {
 	struct replay_op ops[REPLAYER_ROOM];
 	size_t count;
@@ -37,8 +43,8 @@ struct replayer {
 	struct room rooms[ROOMS];
 };
 
-/* Does other work, if there is any. The lock is held outside of it. */
-static bool work_instead(struct replayer *p)
+/* Does other work: see model_work_fn. The lock is held outside of it. */
+static bool work_instead(struct replayer *p, bool urgent)
 {
 	model_work_fn *const work = p->work;
 	void *const arg = p->arg;
@@ -47,22 +53,28 @@ static bool work_instead(struct replayer *p)
 	if (work == NULL)
 		return false;
 	pthread_mutex_unlock(&p->lock);
-	worked = work(arg);
+	worked = work(arg, urgent);
 	pthread_mutex_lock(&p->lock);
+	return worked;
+}
+
+/* The same on the second thread. */
+static bool work_beside(struct replayer *p, bool urgent)
+{
+	bool worked;
+
+	p->working = true;
+	worked = work_instead(p, urgent);
+	p->working = false;
+	if (p->settling)
+		pthread_cond_signal(&p->changed);
 	return worked;
 }
 
 /* No room is left: works instead, or waits for several, or for an end. */
 static void await_rooms(struct replayer *p)
 {
-	bool worked;
-
-	p->working = true;
-	worked = work_instead(p);
-	p->working = false;
-	if (p->settling)
-		pthread_cond_signal(&p->changed);
-	if (worked)
+	if (work_beside(p, true))
 		return;
 	while (p->given - p->done < ROOMS / 2 && !p->stop &&
 	       !(p->settling && p->done != p->given))
@@ -94,7 +106,8 @@ static void *run(void *arg)
 	while (p->done != p->given || !p->stop) {
 		if (p->done == p->given)
 			await_rooms(p);
-		else
+		else if (p->given - p->done > ROOMS_KEPT ||
+			 !work_beside(p, false))
 			replay_room(p);
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -134,7 +147,7 @@ struct replay_op *replayer_room(struct replayer *p)
 {
 	pthread_mutex_lock(&p->lock);
 	while (p->given - p->done == ROOMS) {
-		if (work_instead(p))
+		if (work_instead(p, true))
 			continue;
 		while (p->given - p->done > ROOMS / 2)
 			pthread_cond_wait(&p->changed, &p->lock);

@@ -100,11 +100,13 @@ enum source_result source_peek(struct source *s, size_t n);
  * When threads beside the first have time to spare: source_share() ends the
  * one that decompresses, if there is one, and returns true; from then on
  * source_work_ahead() decompresses a piece on the thread that calls it, any,
- * and returns false if there was nothing to do. source_more() does so itself
- * when nobody has. No call may go on when source_close() is called.
+ * and returns false if there was nothing to do. Who has nothing else to do says
+ * that it is urgent: then it is several pieces, or waiting for one that another
+ * thread is at. source_more() does so itself when nobody has. No call may go on
+ * when source_close() is called.
  */
 bool source_share(struct source *s);
-bool source_work_ahead(struct source *s);
+bool source_work_ahead(struct source *s, bool urgent);
 
 /*
  * Once all that is wanted has been read: goes on, in a regular zstd file, to

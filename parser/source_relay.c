@@ -13,9 +13,8 @@
 #define CHUNK_BEFORE 4096u
 
 /*
- * Who has nothing to read makes so many at least, even if the other thread has
- * to wait: from there on each has work for a while when the other one makes
- * chunks. With less they would wait for each other chunk by chunk.
+ * Who has nothing to read makes so many: only one thread at a time can make
+ * chunks, and with less they would wait for each other chunk by chunk.
  */
 #define LEAST 4u
 
@@ -42,11 +41,13 @@ struct relay {
 	unsigned made, taken; /* chunks, ever */
 	bool making;	      /* the next one */
 	bool awaited;	      /* what is being made, by the other thread */
+	bool refilling;	      /* the reader makes several, nobody else any */
 	bool ended;	      /* no more will be made */
 	bool shared;	      /* no thread any more: see source_share() */
 	bool stop;	      /* the thread */
-	bool lent;	      /* the first of the chunks not taken */
-	size_t used;	      /* of the chunk at hand, by copying */
+	/* Without the lock, of who reads: */
+	size_t used; /* of the chunk at hand, by copying */
+	bool lent;   /* the first of the chunks not taken */
 	struct chunk chunks[CHUNKS];
 };
 
@@ -117,8 +118,8 @@ void source_relay_start(struct reader *r)
 	p->inside = *r;
 	p->inside.capacity = CHUNK_SIZE;
 	p->made = p->taken = 0;
-	p->making = p->awaited = p->ended = p->shared = p->stop = p->lent =
-		false;
+	p->making = p->awaited = p->refilling = false;
+	p->ended = p->shared = p->stop = p->lent = false;
 	p->used = 0;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
@@ -176,45 +177,53 @@ static void await_other(struct relay *p)
 	p->awaited = false;
 }
 
-/*
- * Makes chunks as long as the other thread has something else to do: only one
- * can make them, so the longer it does, the seldomer one waits for the other.
- */
-static bool make_many(struct relay *p, unsigned least)
+/* Makes chunks until there are enough, or until the other thread waits. */
+static bool make_many(struct relay *p)
 {
-	unsigned made = 0;
+	bool made = false;
 
-	while ((made < least || !p->awaited) && make_next(p))
-		made++;
-	return made != 0;
+	while (!(made && p->awaited) && make_next(p))
+		made = true;
+	return made;
 }
 
-/* Has a chunk made, by one thread or the other. False: nothing is to do. */
-static bool work_shared(struct relay *p, unsigned least)
-{
-	if (!p->making)
-		return make_many(p, least);
-	await_other(p);
-	return true;
-}
-
-bool source_work_ahead(struct source *s)
+bool source_work_ahead(struct source *s, bool urgent)
 {
 	struct relay *const p = ((struct reader *)s)->relay;
-	bool worked;
+	bool worked = false;
 
 	pthread_mutex_lock(&p->lock);
-	/* There soon is a chunk to read, or again one to make. */
-	worked = work_shared(p, 1);
+	if (!p->making && !p->refilling) {
+		worked = urgent ? make_many(p) : make_next(p);
+	} else if (p->making && urgent) {
+		/* There soon is a chunk to read, or again one to make. */
+		await_other(p);
+		worked = true;
+	}
 	pthread_mutex_unlock(&p->lock);
 	return worked;
+}
+
+/* Makes several, once the other thread is done with the one that it makes. */
+static void refill(struct relay *p)
+{
+	const unsigned least = LEAST + p->lent;
+
+	p->refilling = true;
+	while (p->made - p->taken < least && !p->ended) {
+		if (p->making)
+			await_other(p);
+		else
+			make_next(p);
+	}
+	p->refilling = false;
 }
 
 /* No chunk is there that is not lent: waits for several, or makes some. */
 static void await_chunks(struct relay *p)
 {
 	if (p->shared) {
-		work_shared(p, LEAST);
+		refill(p);
 		return;
 	}
 	while (p->made - p->taken < CHUNKS / 2 && !p->ended)
