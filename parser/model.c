@@ -123,16 +123,24 @@ struct feed {
 	size_t count;
 };
 
+/* The steps of an event, which was a block if that is not NULL. */
 static enum model_result steps_of_event(struct model *m,
 					const struct decode_event *e,
+					const struct decode_block *block,
 					size_t position, struct replay_op *out,
 					size_t *prepared)
 {
-	const uint32_t site = model_locate(m, e);
+	uint32_t site;
 
-	return site == MODEL_NO_CALLSITE
-		       ? MODEL_NO_MEMORY
-		       : model_steps(m, e, site, position, out, prepared);
+	/* Before anything is known of its site. */
+	if (model_is_too_much(m, e))
+		return MODEL_OVERFLOW;
+	site = block != NULL ? model_locate_block(m, block, e)
+			     : model_locate(m, e);
+	if (site == MODEL_NO_CALLSITE)
+		return MODEL_NO_MEMORY;
+	model_steps(m, e, site, position, out, prepared);
+	return MODEL_OK;
 }
 
 /*
@@ -158,7 +166,7 @@ static enum model_result prepare_events(struct model *m,
 		if (i == count)
 			break;
 		result = model_is_heap_event(&events[i])
-				 ? steps_of_event(m, &events[i], i, out,
+				 ? steps_of_event(m, &events[i], NULL, i, out,
 						  prepared)
 				 : apply_other(m, &events[i]);
 		if (result != MODEL_OK)
@@ -186,17 +194,12 @@ static enum model_result prepare_blocks(struct model *m,
 	model_fetch_locations(m, blocks, count);
 	while (result == MODEL_OK) {
 		size_t size;
-		uint32_t site;
 
 		i = model_block_steps(m, blocks, i, count, out, prepared);
 		if (i == count)
 			break;
 		size = decode_block_event(&blocks[i], &e);
-		site = model_locate_block(m, &blocks[i], &e);
-		if (site == MODEL_NO_CALLSITE)
-			result = MODEL_NO_MEMORY;
-		else
-			result = model_steps(m, &e, site, i, out, prepared);
+		result = steps_of_event(m, &e, &blocks[i], i, out, prepared);
 		if (result == MODEL_OK)
 			i += size;
 	}

@@ -3,6 +3,7 @@
  *
  * From a cache, as long as no symbol changes.
  */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,9 +160,9 @@ uint32_t model_locate_block(struct model *m, const struct decode_block *block,
 
 uint32_t model_locate(struct model *m, const struct decode_event *e)
 {
-	/* No block's, whose lowest bit is not set. */
+	/* No block's, the lowest bit of whose first byte is not set. */
 	const uint64_t key[2] = {
-		e->address << 8 | (uint64_t)e->source << 1 | 1,
+		htole64(e->address << 8 | (uint64_t)e->source << 1 | 1),
 		e->line,
 	};
 	uint32_t found;

@@ -107,14 +107,16 @@ void model_fetch_locations(const struct model *m,
 
 /* ---- model_steps.c */
 
+/* Would the sum of all sizes be too much? Each of them may be anything. */
+bool model_is_too_much(const struct model *m, const struct decode_event *e);
+
 /*
- * Writes the steps of a heap event of a callsite to ops + *count, where there
- * is room for two, and counts them; position is for replay_op. MODEL_OVERFLOW:
- * none.
+ * Writes the steps of a heap event of a callsite, which is not too much, to
+ * ops + *count, where there is room for two, and counts them; position is for
+ * replay_op.
  */
-enum model_result model_steps(struct model *m, const struct decode_event *e,
-			      uint32_t site, size_t position,
-			      struct replay_op *ops, size_t *count);
+void model_steps(struct model *m, const struct decode_event *e, uint32_t site,
+		 size_t position, struct replay_op *ops, size_t *count);
 
 /*
  * The same, fast, for events of a compact stream, or for blocks, from one on

@@ -8,11 +8,10 @@
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Would the sum of all sizes be too much? Each of them may be anything. */
-static bool is_too_much(uint64_t bytes, const struct decode_event *e)
+bool model_is_too_much(const struct model *m, const struct decode_event *e)
 {
 	return e->old_size > MODEL_SUM_MAX || e->new_size > MODEL_SUM_MAX ||
-	       bytes + e->old_size + e->new_size > MODEL_SUM_MAX;
+	       m->bytes + e->old_size + e->new_size > MODEL_SUM_MAX;
 }
 
 static inline bool has_big_size(const struct decode_event *e)
@@ -99,14 +98,11 @@ static inline void write_first(const struct decode_event *e, uint32_t site,
 	op->position = (uint16_t)position;
 }
 
-enum model_result model_steps(struct model *m, const struct decode_event *e,
-			      uint32_t site, size_t position,
-			      struct replay_op *ops, size_t *count)
+void model_steps(struct model *m, const struct decode_event *e, uint32_t site,
+		 size_t position, struct replay_op *ops, size_t *count)
 {
 	struct replay_op *const at = ops + *count;
 
-	if (is_too_much(m->bytes, e))
-		return MODEL_OVERFLOW;
 	write_first(e, site, position, at);
 	if (has_big_size(e) || has_no_address(e)) {
 		*count += write_odd(e, at);
@@ -118,7 +114,6 @@ enum model_result model_steps(struct model *m, const struct decode_event *e,
 	}
 	m->bytes += e->old_size + e->new_size;
 	m->event++;
-	return MODEL_OK;
 }
 
 /*
@@ -205,7 +200,8 @@ static inline void write_block(const struct decode_block *b, uint32_t site,
 		owner_of(site & ~CALLSITES_INTERNAL, 0) | is_moved(b->kind);
 	op->size_above = 0;
 	op->flags = flags[site / CALLSITES_INTERNAL][b->kind];
-	op->position = (uint16_t)position;
+	/* That of the realloc, for the second of its two. */
+	op->position = (uint16_t)(position - b->kind / DECODE_MOVED);
 }
 
 size_t model_block_steps(struct model *m, const struct decode_block *blocks,

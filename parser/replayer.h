@@ -25,9 +25,8 @@ struct replayer;
 struct replayer *replayer_start(struct replay *r);
 
 /*
- * Until the next replayer_settle() work(arg) is called, on either thread,
- * instead of waiting for the other one. It returns false when there was
- * nothing to do.
+ * Until the next replayer_settle() work(arg, urgent) is called, on either
+ * thread: see model_share_work().
  */
 void replayer_share(struct replayer *p, model_work_fn *work, void *arg);
 

@@ -55,7 +55,7 @@ Z100=$(printf '\\200%.0s' {1..100})
 @test "the one event whose size makes it more than 2^60" {
   local i offset
   {
-    printf 'ljs 3\nljm 3\nalloc int 0x10 16\n'
+    printf 'ljs 3\nlua 0x9000 "@new.lua" 1\nljm 3\nalloc int 0x10 16\n'
     # 40 bytes each, and nothing comes of every other one.
     for i in {1..50}; do
       printf 'realloc int 0x10 16 0 24\nrealloc int 0x10 16 0x10 24\n'
@@ -66,7 +66,7 @@ Z100=$(printf '\\200%.0s' {1..100})
   } > text
   { cat text; echo "alloc int 0x40000 $((2 ** 55 - 4016))"; echo end; } |
     "$ENCODE" > most
-  { cat text; echo "alloc int 0x40000 $((2 ** 55 - 4015))"; yes end; } |
+  { cat text; echo "alloc lua 0x9000:7 0x40000 $((2 ** 55 - 4015))"; yes end; } |
     head -n 500 | "$ENCODE" > more
   memparse most > out 2> err
   ! grep corrupt err || wrong "$(cat err)"
@@ -75,6 +75,9 @@ Z100=$(printf '\\200%.0s' {1..100})
   [ "$status" -eq 3 ] || wrong "status $status"
   [[ "$stderr" == *"more: offset $offset: corrupt: "*"2^60"* ]] ||
     wrong "$offset" "$stderr"
+  # It does not count, and neither does its site.
+  run memparse more -o db
+  sql db "SELECT count(*), max(name) FROM site" "1|INTERNAL"
 }
 @test "the very first event whose size is more than 2^60" {
   for tail in 0 1000; do
