@@ -56,7 +56,7 @@ bool addrmap_add(struct addrmap *m, uint64_t key, uint32_t value)
 {
 	if (m->count >= m->cap / 4 * 3 && !grow(m))
 		return false;
-	*probe(m, key) = (struct addrmap_slot){key, value, true};
+	*probe(m, key) = (struct addrmap_slot){key, value, true, false};
 	m->count++;
 	return true;
 }

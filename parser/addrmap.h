@@ -19,6 +19,7 @@ struct addrmap_slot {
 	uint64_t key;
 	uint32_t value;
 	bool used;
+	bool noted; /* for who has the table; false when added */
 };
 
 struct addrmap {

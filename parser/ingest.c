@@ -12,6 +12,7 @@
 
 #include "processors.h"
 #include "report_text.h"
+#include "symbol_runs.h"
 
 /* Events, or blocks, decoded at once: they stay in the second-level cache. */
 #define BATCH 1024
@@ -31,6 +32,9 @@ struct passage {
 	struct decode_event events[BATCH];
 	struct decode_block blocks[BATCH];
 	struct model *model;
+	struct symbol_runs runs;
+	bool partly;	    /* what comes next may be one of them */
+	bool all;	    /* there is no more than the window */
 	XXH3_state_t *hash; /* of the bytes taken; NULL: not wanted */
 };
 
@@ -102,6 +106,11 @@ static size_t count_events(const struct decode_block *blocks, size_t count)
 	return events;
 }
 
+static void end_run(struct passage *p)
+{
+	symbol_runs_end(&p->runs, model_c_symbols_epoch(p->model));
+}
+
 /* Takes blocks as long as there are any. */
 static enum ingest_result take_blocks(struct passage *p)
 {
@@ -113,12 +122,46 @@ static enum ingest_result take_blocks(struct passage *p)
 		enum model_result fed;
 
 		count = decode_blocks(&p->decoder, &p->input, p->blocks, BATCH);
+		if (count != 0 && p->runs.begun)
+			end_run(p);
 		fed = model_feed_blocks(p->model, p->blocks, count, &taken);
 		if (fed != MODEL_OK)
 			result = judge(p, fed, &p->decoder, pos,
 				       count_events(p->blocks, taken));
 	} while (count != 0 && result == INGEST_OK);
 	return result;
+}
+
+/* Takes symbols that have been taken before, and nothing has changed since. */
+static bool take_known_run(struct passage *p)
+{
+	const struct decode_input *const in = &p->input;
+	size_t size;
+
+	p->partly = false;
+	/* Within a run it is no time to ask what has changed. */
+	if (p->decoder.events_version == 0 || p->runs.begun)
+		return false;
+	size = symbol_runs_find(&p->runs, model_c_symbols_epoch(p->model),
+				in->src + in->pos, in->size - in->pos,
+				&p->partly);
+	p->input.pos += size;
+	return size != 0;
+}
+
+/* Keeps what has been taken if it is C symbols, to know it again. */
+static void keep_run(struct passage *p, size_t pos, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (p->events[i].kind != LJM_KIND_SYMBOL ||
+		    p->events[i].source != LJM_SOURCE_C) {
+			symbol_runs_drop(&p->runs);
+			return;
+		}
+	}
+	if (count != 0)
+		symbol_runs_take(&p->runs, p->input.src + pos,
+				 p->input.pos - pos);
 }
 
 /* Takes what is between them. */
@@ -133,19 +176,30 @@ static enum ingest_result take_others(struct passage *p,
 	*decoded =
 		decode_others(&p->decoder, &p->input, p->events, BATCH, &count);
 	fed = model_feed(p->model, p->events, count, &taken);
+	if (before.events_version != 0)
+		keep_run(p, pos, count);
 	return judge(p, fed, &before, pos, taken);
 }
 
-/* Takes what the window holds; *end tells that the closing byte was in it. */
+/*
+ * Takes what the window holds, but for what may be a run of symbols: *end tells
+ * that the closing byte was in it.
+ */
 static enum ingest_result take_window(struct passage *p, bool *end)
 {
 	enum decode_result decoded;
 	enum ingest_result result;
 
 	do {
+		decoded = DECODE_FULL;
 		result = take_blocks(p);
-		if (result == INGEST_OK)
-			result = take_others(p, &decoded);
+		if (result != INGEST_OK)
+			return result;
+		if (take_known_run(p))
+			continue;
+		if (p->partly && !p->all)
+			return INGEST_OK;
+		result = take_others(p, &decoded);
 		if (result != INGEST_OK)
 			return result;
 	} while (decoded == DECODE_FULL);
@@ -236,6 +290,17 @@ static void use_thread(struct passage *p, struct source *source, int processors)
 		model_share_work(p->model, work_ahead, source);
 }
 
+/* What was left because it may be a run of symbols is taken in any case. */
+static enum ingest_result read_more(struct passage *p, struct source *source)
+{
+	const enum ingest_result result = ingest_more(p->in, source);
+
+	if (result != INGEST_CONTENT || !p->partly || p->all)
+		return result;
+	p->all = true;
+	return INGEST_OK;
+}
+
 static enum ingest_result pass(struct passage *p, struct source *source)
 {
 	struct ingest *const in = p->in;
@@ -255,8 +320,9 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 			may_help = false;
 		}
 		if (result == INGEST_OK && !end)
-			result = ingest_more(in, source);
+			result = read_more(p, source);
 	} while (result == INGEST_OK && !end);
+	symbol_runs_clear(&p->runs);
 	return settle(p, result);
 }
 

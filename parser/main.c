@@ -15,7 +15,8 @@
  *	replay.c	what they do: live.c the blocks, samples.c the heap
  *			over time; replay_ops.c does many of them fast,
  *			replayer.c on a second thread
- *	ingest.c	joins these three, and words how a stream ended
+ *	ingest.c	joins these three, and words how a stream ended;
+ *			symbol_runs.c knows symbols that come again
  *
  * From there to people:
  *

@@ -322,6 +322,11 @@ enum model_result model_feed_blocks(struct model *m,
 	return feed_all(m, &feed, taken);
 }
 
+uint64_t model_c_symbols_epoch(struct model *m)
+{
+	return symtab_c_epoch(&m->symtab);
+}
+
 enum model_result model_end_stream(struct model *m)
 {
 	const enum model_result settled = model_settle(m);

@@ -300,6 +300,12 @@ enum model_result model_feed_blocks(struct model *m,
 				    size_t count, size_t *taken);
 
 /*
+ * Grows when a C symbol is not what it was when this was last asked for, be it
+ * new or under another name; symbols that change nothing may be left out.
+ */
+uint64_t model_c_symbols_epoch(struct model *m);
+
+/*
  * Ends the current stream: hands out the lives still alive (in no particular
  * order) and drops block and symbol tables. Event numbers start at 1 again
  * with the next stream; samples and peak are those of the last stream.

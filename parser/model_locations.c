@@ -92,7 +92,7 @@ static void grow_cache(struct model *m)
 /* When an epoch needs more than the 32 bits, the cache begins anew. */
 uint32_t model_location_epoch(struct model *m)
 {
-	const uint64_t epoch = m->symtab.epoch;
+	const uint64_t epoch = symtab_epoch(&m->symtab);
 
 	if (epoch >> 32 != m->location_epochs) {
 		memset(m->locations, 0, sizeof(*m->locations) << cache_log(m));

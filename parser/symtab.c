@@ -8,7 +8,7 @@
 
 void symtab_clear(struct symtab *t)
 {
-	const uint64_t epoch = t->epoch + 1;
+	const uint64_t epoch = t->epoch + 1, c_epoch = t->c_epoch + 1;
 
 	addrmap_clear(&t->lua);
 	addrmap_clear(&t->c);
@@ -16,8 +16,10 @@ void symtab_clear(struct symtab *t)
 	addrmap_clear(&t->traces);
 	free(t->trace);
 	free(t->proto);
+	free(t->renamed);
 	memset(t, 0, sizeof(*t));
 	t->epoch = epoch;
+	t->c_epoch = c_epoch;
 }
 
 static bool add_proto(struct symtab *t, uint64_t address,
@@ -61,6 +63,46 @@ static bool define_lua(struct symtab *t, struct names *n,
 	return true;
 }
 
+static void c_has_changed(struct symtab *t)
+{
+	t->epoch++;
+	t->c_epoch++;
+}
+
+void symtab_settle(struct symtab *t)
+{
+	bool changed = false;
+
+	for (uint32_t i = 0; i < t->renamed_count; i++) {
+		struct addrmap_slot *const slot =
+			addrmap_find(&t->c, t->renamed[i].address);
+
+		changed |= slot->value != t->renamed[i].name;
+		slot->noted = false;
+	}
+	t->renamed_count = 0;
+	if (changed)
+		c_has_changed(t);
+}
+
+/* Notes what a function is called before it is called something else. */
+static void note_name(struct symtab *t, struct addrmap_slot *slot)
+{
+	if (slot->noted)
+		return;
+	if (t->renamed == NULL)
+		t->renamed = malloc(SYMTAB_RENAMED * sizeof(*t->renamed));
+	if (t->renamed_count == SYMTAB_RENAMED)
+		symtab_settle(t);
+	if (t->renamed == NULL) {
+		c_has_changed(t);
+		return;
+	}
+	t->renamed[t->renamed_count++] =
+		(struct symtab_renamed){slot->key, slot->value};
+	slot->noted = true;
+}
+
 static bool define_c(struct symtab *t, struct names *n,
 		     const struct decode_event *e)
 {
@@ -72,10 +114,12 @@ static bool define_c(struct symtab *t, struct names *n,
 	name = names_intern(n, e->name, e->name_size);
 	if (name == NAME_NONE)
 		return false;
-	t->epoch++;
-	if (slot == NULL)
+	if (slot == NULL) {
+		c_has_changed(t);
 		return addrmap_add(&t->c, e->address, name) &&
 		       addrset_add(&t->c_order, e->address);
+	}
+	note_name(t, slot);
 	slot->value = name;
 	return true;
 }

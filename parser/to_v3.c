@@ -251,7 +251,7 @@ static enum ingest_result renew_location(struct to_v3 *t, uint32_t index,
 		return fail(t, INGEST_CONTENT,
 			    "a C function at an address that version 3 needs "
 			    "for Lua code");
-	l->epoch = t->written.epoch;
+	l->epoch = symtab_epoch(&t->written);
 	return INGEST_OK;
 }
 
@@ -283,7 +283,7 @@ static enum ingest_result convert_event(struct to_v3 *t, struct decode_event *e)
 	if (!reserve_location(t, site))
 		return fail(t, INGEST_SYSTEM, "out of memory");
 	l = &t->locations[site];
-	if (l->epoch != t->written.epoch)
+	if (l->epoch != symtab_epoch(&t->written))
 		result = renew_location(t, site, l);
 	if (result != INGEST_OK)
 		return result;

@@ -302,28 +302,73 @@ static void test_resolve(void **state)
 static void test_epoch(void **state)
 {
 	struct table s;
-	uint64_t epoch;
+	uint64_t epoch, c_epoch;
 	(void)state;
 
 	open_table(&s);
 	for (int round = 0; round < 3; round++) {
 		for (int again = 0; again < 3; again++) {
-			epoch = s.t.epoch;
+			const unsigned change = again == 0;
+
+			epoch = symtab_epoch(&s.t);
+			c_epoch = symtab_c_epoch(&s.t);
 			define(&s, LJM_SOURCE_LUA, 0x10,
 			       round == 1 ? "b" : "a");
-			assert_int_equal(s.t.epoch, epoch + (again == 0));
-			epoch = s.t.epoch;
-			define(&s, LJM_SOURCE_C, 0x10, round == 1 ? "b" : "a");
-			assert_int_equal(s.t.epoch, epoch + (again == 0));
-			epoch = s.t.epoch;
+			epoch += change;
+			assert_int_equal(symtab_epoch(&s.t), epoch);
 			define_trace(&s, 1, 0x10, (uint64_t)(round % 2));
-			assert_int_equal(s.t.epoch, epoch + (again == 0));
+			epoch += change;
+			assert_int_equal(symtab_epoch(&s.t), epoch);
+			assert_int_equal(symtab_c_epoch(&s.t), c_epoch);
+			define(&s, LJM_SOURCE_C, 0x10, round == 1 ? "b" : "a");
+			epoch += change;
+			assert_int_equal(symtab_epoch(&s.t), epoch);
+			assert_int_equal(symtab_c_epoch(&s.t),
+					 c_epoch + change);
 		}
 	}
-	epoch = s.t.epoch;
+	epoch = symtab_epoch(&s.t);
+	c_epoch = symtab_c_epoch(&s.t);
 	symtab_clear(&s.t);
-	assert_true(s.t.epoch > epoch);
+	assert_true(symtab_epoch(&s.t) > epoch);
+	assert_true(symtab_c_epoch(&s.t) > c_epoch);
 	check_site(&s, LJM_SOURCE_LUA, 0x10, 3, "CFUNC 0x10");
+	close_table(&s);
+}
+
+/* What is renamed, and again to what it was, is not changed. */
+static void test_renamed(void **state)
+{
+	const uint64_t many = SYMTAB_RENAMED + 100;
+	struct table s;
+	uint64_t epoch;
+	(void)state;
+
+	open_table(&s);
+	for (uint64_t i = 0; i < many; i++)
+		define(&s, LJM_SOURCE_C, i, "old");
+	epoch = symtab_epoch(&s.t);
+	for (uint64_t i = 0; i < 100; i++) {
+		define(&s, LJM_SOURCE_C, i, "new");
+		define(&s, LJM_SOURCE_C, i, "newer");
+		define(&s, LJM_SOURCE_C, i, "old");
+	}
+	assert_int_equal(symtab_epoch(&s.t), epoch);
+	for (uint64_t i = 0; i < 100; i++)
+		define(&s, LJM_SOURCE_C, i, "new");
+	assert_int_equal(symtab_epoch(&s.t), epoch + 1);
+	assert_int_equal(symtab_epoch(&s.t), epoch + 1);
+	/* While the table grows, too. */
+	define(&s, LJM_SOURCE_C, 5, "old");
+	for (uint64_t i = many; i < 3 * many; i++)
+		define(&s, LJM_SOURCE_C, i, "old");
+	epoch = symtab_epoch(&s.t);
+	/* More than are noted: may be a change or not, but is told if it is. */
+	for (uint64_t i = 0; i < many; i++)
+		define(&s, LJM_SOURCE_C, i, "newest");
+	for (uint64_t i = 0; i < many - 1; i++)
+		define(&s, LJM_SOURCE_C, i, "old");
+	assert_true(symtab_epoch(&s.t) > epoch);
 	close_table(&s);
 }
 
@@ -338,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_epoch),
+		cmocka_unit_test(test_renamed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

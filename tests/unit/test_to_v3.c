@@ -2,37 +2,19 @@
  * test_to_v3.c - random streams and what they are converted to have the same
  * report; what cannot be converted is refused.
  */
-#define _GNU_SOURCE
 #include "cmocka_all.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "ljm_text.h"
+#include "ingest_bytes.h"
 #include "random_events.h"
-#include "report_text.h"
 #include "to_v3.h"
 
 #define STREAM_EVENTS 3000
 
-/* ---- streams as files */
-
-static struct source *open_bytes(const struct ljm_bytes *bytes)
-{
-	const int fd = memfd_create("stream", 0);
-	struct source *source;
-	char path[64];
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes->data, bytes->size), bytes->size);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	assert_int_equal(source_open(&source, path, NULL), SOURCE_OK);
-	close(fd);
-	return source;
-}
+/* ---- conversions and reports */
 
 static bool append(void *arg, const void *bytes, size_t size)
 {
@@ -50,26 +32,13 @@ static enum ingest_result convert(const struct ljm_bytes *from,
 	return result;
 }
 
-/* The whole report, malloc'ed. */
 static char *report(const struct ljm_bytes *stream, bool cut)
 {
-	const struct report_text_options all = {0};
-	struct model *const m = model_new(NULL, NULL);
-	struct source *const source = open_bytes(stream);
+	enum ingest_result result;
 	struct ingest in = {0};
-	char *text = NULL;
-	size_t size;
-	FILE *const out = open_memstream(&text, &size);
+	char *const text = ingest_and_report(&in, open_bytes(stream), &result);
 
-	assert_non_null(m);
-	assert_non_null(out);
-	assert_int_equal(ingest_stream(&in, source, m),
-			 cut ? INGEST_CONTENT : INGEST_OK);
-	assert_int_equal(model_end_stream(m), MODEL_OK);
-	assert_true(report_text(out, m, &all));
-	fclose(out);
-	source_close(source);
-	model_free(m);
+	assert_int_equal(result, cut ? INGEST_CONTENT : INGEST_OK);
 	return text;
 }
 
