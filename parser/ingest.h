@@ -44,7 +44,7 @@ struct ingest {
 
 /*
  * Feeds the stream from source, which is open, to the model. The stream is
- * not ended there: see model_end_stream(). Memory: 140 KiB on the stack, and
+ * not ended there: see model_end_stream(). Memory: 100 KiB on the stack, and
  * SYMBOL_RUNS_BYTES at the most for streams that repeat their C symbols.
  */
 enum ingest_result ingest_stream(struct ingest *in, struct source *source,
