@@ -366,7 +366,9 @@ static bool insert_named(struct store *s, const struct model *m)
 bool store_profile(struct store *s, const struct model *m,
 		   const struct store_profile *profile)
 {
-	if (!insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
+	/* Unlike those of blocks, the rows that follow come in no order. */
+	if (!store_run(s, "PRAGMA cache_size = -16384") ||
+	    !insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
 	    !store_origin(s, profile) || !insert_named(s, m))
 		return false;
 	if (s->first_profile == 0)

@@ -99,8 +99,22 @@ static bool insert_sites(struct store *s, const struct model *m,
 	return ok;
 }
 
-/* ---- overrides */
+/* ---- overrides
+ *
+ * Where any line ends blocks of any other there are millions.
+ */
 
+#define OVERRIDE_ROW "(?,?,?,?,?,?)"
+#define OVERRIDES_4                                                            \
+	OVERRIDE_ROW "," OVERRIDE_ROW "," OVERRIDE_ROW "," OVERRIDE_ROW
+#define OVERRIDES_16  OVERRIDES_4 "," OVERRIDES_4 "," OVERRIDES_4 "," OVERRIDES_4
+#define OVERRIDES_ALL OVERRIDES_16 "," OVERRIDES_16
+#define OVERRIDES     32u /* in a statement */
+#define INSERT_OVERRIDE                                                        \
+	"INSERT INTO site_override_data (profile_id, by_site_id, "             \
+	"of_site_id, by_realloc, blocks, bytes) VALUES "
+
+/* Of two that the same site did. */
 static int compare_overrides(const void *left, const void *right, void *model)
 {
 	const struct model_override a =
@@ -108,11 +122,26 @@ static int compare_overrides(const void *left, const void *right, void *model)
 	const struct model_override b =
 		model_override(model, *(const uint32_t *)right);
 
-	if (a.by_site != b.by_site)
-		return a.by_site < b.by_site ? -1 : 1;
 	if (a.of_site != b.of_site)
 		return a.of_site < b.of_site ? -1 : 1;
 	return a.by_realloc - b.by_realloc;
+}
+
+/*
+ * Writes the overrides by the sites that did them; ends[0..sites], all zero at
+ * first, are where those of each end, then.
+ */
+static void order_by_site(const struct model *m, uint32_t *order,
+			  uint32_t *ends, size_t count)
+{
+	const size_t sites = model_site_count(m);
+
+	for (size_t i = 0; i < count; i++)
+		ends[model_override(m, i).by_site + 1]++;
+	for (size_t i = 0; i < sites; i++)
+		ends[i + 1] += ends[i];
+	for (size_t i = 0; i < count; i++)
+		order[ends[model_override(m, i).by_site]++] = (uint32_t)i;
 }
 
 /*
@@ -121,18 +150,28 @@ static int compare_overrides(const void *left, const void *right, void *model)
  */
 static uint32_t *order_overrides(const struct model *m, size_t count)
 {
+	const size_t sites = model_site_count(m);
 	uint32_t *const order = malloc((count + 1) * sizeof(*order));
+	uint32_t *const ends = calloc(sites + 1, sizeof(*ends));
+	uint32_t begin = 0;
 
-	if (order == NULL)
+	if (order == NULL || ends == NULL) {
+		free(order);
+		free(ends);
 		return NULL;
-	for (size_t i = 0; i < count; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, count, sizeof(*order), compare_overrides, (void *)m);
+	}
+	order_by_site(m, order, ends, count);
+	for (size_t i = 0; i < sites; i++) {
+		qsort_r(order + begin, ends[i] - begin, sizeof(*order),
+			compare_overrides, (void *)m);
+		begin = ends[i];
+	}
+	free(ends);
 	return order;
 }
 
-static bool insert_override(struct store *s, struct binder *b,
-			    const struct model_override *o)
+static void bind_override(struct binder *b, const struct store *s,
+			  const struct model_override *o)
 {
 	bind_int(b, (uint64_t)s->profile_id);
 	bind_int(b, (uint64_t)s->first_site + o->by_site);
@@ -140,28 +179,36 @@ static bool insert_override(struct store *s, struct binder *b,
 	bind_int(b, o->by_realloc);
 	bind_int(b, o->blocks);
 	bind_int(b, o->bytes);
-	return store_insert(s, b);
+}
+
+static bool insert_ordered(struct store *s, const struct model *m,
+			   const uint32_t *order, size_t count)
+{
+	struct binder all = {NULL, 0, SQLITE_OK}, one = all;
+	bool ok = store_prepare(s, &all.stmt, INSERT_OVERRIDE OVERRIDES_ALL) &&
+		  store_prepare(s, &one.stmt, INSERT_OVERRIDE OVERRIDE_ROW);
+
+	for (size_t i = 0; ok && i < count; i++) {
+		const struct model_override o = model_override(m, order[i]);
+		struct binder *const b =
+			i < count / OVERRIDES * OVERRIDES ? &all : &one;
+
+		bind_override(b, s, &o);
+		if (b == &one || (i + 1) % OVERRIDES == 0)
+			ok = store_insert(s, b);
+	}
+	sqlite3_finalize(all.stmt);
+	sqlite3_finalize(one.stmt);
+	return ok;
 }
 
 static bool insert_overrides(struct store *s, const struct model *m)
 {
 	const size_t count = model_override_count(m);
 	uint32_t *const order = order_overrides(m, count);
-	struct binder b = {NULL, 0, SQLITE_OK};
-	bool ok = order != NULL
-			  ? store_prepare(s, &b.stmt,
-					  "INSERT INTO site_override_data "
-					  "(profile_id, by_site_id, "
-					  "of_site_id, by_realloc, blocks, "
-					  "bytes) VALUES (?, ?, ?, ?, ?, ?)")
-			  : store_fail_sqlite(s, SQLITE_NOMEM);
+	const bool ok = order != NULL ? insert_ordered(s, m, order, count)
+				      : store_fail_sqlite(s, SQLITE_NOMEM);
 
-	for (size_t i = 0; ok && i < count; i++) {
-		const struct model_override o = model_override(m, order[i]);
-
-		ok = insert_override(s, &b, &o);
-	}
-	sqlite3_finalize(b.stmt);
 	free(order);
 	return ok;
 }
