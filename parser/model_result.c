@@ -28,12 +28,12 @@ static void show(const struct model *asked)
 	if (m->further != MODEL_NO_CALLSITE) {
 		const struct model_figures f = figures_of(m, m->further);
 
-		t->further_events = site_count_events(&f);
+		t->further_events = tally_count_events(&f);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct model_figures f = figures_of(m, i);
 
-		site_add_figures(&t->figures, &f);
+		tally_add_figures(&t->figures, &f);
 	}
 	t->peak_event = r->peak.event;
 	t->peak_bytes = r->peak.bytes;
@@ -85,7 +85,7 @@ uint32_t model_add_site(struct model *m, const struct model_site *site)
 	const uint32_t leaf = leaf_of(m, index);
 
 	m->shown = false;
-	m->replay.totals.events += site_count_events(&site->figures);
+	m->replay.totals.events += tally_count_events(&site->figures);
 	if (leaf == MODEL_NO_CALLSITE ||
 	    !tallies_add_stored(&m->replay.tallies, &m->replay.others, leaf,
 				&site->figures))
@@ -138,7 +138,7 @@ static struct model_figures sum_of_site(const struct model *m, uint32_t site)
 	for (; i != MODEL_NO_CALLSITE; i = c->list[i].next) {
 		const struct model_figures f = figures_of(m, i);
 
-		site_add_figures(&sum, &f);
+		tally_add_figures(&sum, &f);
 	}
 	return sum;
 }

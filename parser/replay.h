@@ -18,7 +18,7 @@
 #include "live.h"
 #include "model.h"
 #include "samples.h"
-#include "site.h"
+#include "tally.h"
 
 /*
  * What an event does to one block. A realloc is two: the death of the old

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "site.h"
+#include "tally.h"
 
 static void test_sites_are_kept_once(void **state)
 {
