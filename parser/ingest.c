@@ -33,7 +33,7 @@ struct passage {
 	struct decode_block blocks[BATCH];
 	struct model *model;
 	struct symbol_runs runs;
-	bool partly;	    /* what comes next may be one of them */
+	size_t matched;	    /* so many bytes may be the first of one */
 	bool all;	    /* there is no more than the window */
 	XXH3_state_t *hash; /* of the bytes taken; NULL: not wanted */
 };
@@ -138,13 +138,12 @@ static bool take_known_run(struct passage *p)
 	const struct decode_input *const in = &p->input;
 	size_t size;
 
-	p->partly = false;
 	/* Within a run it is no time to ask what has changed. */
 	if (p->decoder.events_version == 0 || p->runs.begun)
 		return false;
 	size = symbol_runs_find(&p->runs, model_c_symbols_epoch(p->model),
 				in->src + in->pos, in->size - in->pos,
-				&p->partly);
+				&p->matched);
 	p->input.pos += size;
 	return size != 0;
 }
@@ -197,8 +196,9 @@ static enum ingest_result take_window(struct passage *p, bool *end)
 			return result;
 		if (take_known_run(p))
 			continue;
-		if (p->partly && !p->all)
+		if (p->matched != 0 && !p->all)
 			return INGEST_OK;
+		p->matched = 0;
 		result = take_others(p, &decoded);
 		if (result != INGEST_OK)
 			return result;
@@ -295,7 +295,7 @@ static enum ingest_result read_more(struct passage *p, struct source *source)
 {
 	const enum ingest_result result = ingest_more(p->in, source);
 
-	if (result != INGEST_CONTENT || !p->partly || p->all)
+	if (result != INGEST_CONTENT || p->matched == 0)
 		return result;
 	p->all = true;
 	return INGEST_OK;

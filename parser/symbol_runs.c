@@ -31,23 +31,30 @@ static void keep_up(struct symbol_runs *r, uint64_t epoch)
 }
 
 size_t symbol_runs_find(struct symbol_runs *r, uint64_t epoch,
-			const uint8_t *bytes, size_t size, bool *partly)
+			const uint8_t *bytes, size_t size, size_t *matched)
 {
-	*partly = false;
+	size_t from = *matched;
+
+	*matched = 0;
 	keep_up(r, epoch);
 	if (size == 0)
 		return 0;
 	/* They come in the same order as before. */
-	for (unsigned i = 0; i < r->count; i++) {
+	for (unsigned i = 0; i < r->count; i++, from = 0) {
 		const unsigned at = (r->next + i) % r->count;
 		const struct symbol_run run = r->list[at];
 		const size_t common = size < run.size ? size : run.size;
 
-		if (memcmp(bytes, r->bytes + run.at, common) != 0)
+		if (memcmp(bytes + from, r->bytes + run.at + from,
+			   common - from) != 0)
 			continue;
-		*partly = common < run.size;
-		r->next = *partly ? at : at + 1;
-		return *partly ? 0 : run.size;
+		if (common < run.size) {
+			*matched = common;
+			r->next = at;
+			return 0;
+		}
+		r->next = at + 1;
+		return run.size;
 	}
 	return 0;
 }

@@ -42,11 +42,12 @@ void symbol_runs_clear(struct symbol_runs *r);
 
 /*
  * The size of the run that these bytes, which come next in the stream, begin
- * with, or 0; not while a run is taken. Sets *partly when they are the first
- * bytes of one, but not all: then more are wanted.
+ * with, or 0; not while a run is taken. *matched is set to size when they are
+ * the first bytes of a run, but not all: then call it with it again, with these
+ * bytes and more. Else it is 0, as it must be for other bytes.
  */
 size_t symbol_runs_find(struct symbol_runs *r, uint64_t epoch,
-			const uint8_t *bytes, size_t size, bool *partly);
+			const uint8_t *bytes, size_t size, size_t *matched);
 
 /*
  * Bytes that are nothing but whole C symbols have been taken: begins a run, or

@@ -3,8 +3,9 @@
  * queries of queries/ in every format; a stored profile read back must have
  * the figures of the model.
  *
- * To be quick, most runs share a database and its prepared queries and take
- * their rows back at the end; a few, and all that replay.c makes, do not.
+ * To be quick, most runs share a database and its prepared queries, of which
+ * they ask a quarter, and take their rows back at the end; a few, and all that
+ * replay.c makes, do everything.
  */
 #include "fuzz.h"
 
@@ -252,7 +253,7 @@ static void run_quick(const uint8_t *data, size_t size, uint64_t dice)
 		s = open_again_and_again();
 	run_sql(s, "BEGIN");
 	m = store_bytes(s, data, size);
-	for (unsigned i = 0; i < queries; i++)
+	for (unsigned i = dice >> 8 & 3; i < queries; i += 4)
 		print(prepared_query(store_database(s), i),
 		      i + (unsigned)(dice >> 16));
 	if (dice >> 24 & 1)

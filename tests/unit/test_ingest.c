@@ -315,11 +315,11 @@ static const uint8_t *run_bytes(unsigned fill, size_t size)
 static size_t find(struct symbol_runs *r, uint64_t epoch, unsigned fill,
 		   size_t size, bool expected_partly)
 {
-	bool partly;
+	size_t matched = 0;
 	const size_t found = symbol_runs_find(r, epoch, run_bytes(fill, size),
-					      size, &partly);
+					      size, &matched);
 
-	assert_int_equal(partly, expected_partly);
+	assert_int_equal(matched, expected_partly ? size : 0);
 	return found;
 }
 
@@ -364,6 +364,31 @@ static void test_runs(void **state)
 	symbol_runs_clear(&r);
 }
 
+/* What has been compared is not compared again. */
+static void test_partly(void **state)
+{
+	const size_t size = 3 * SYMBOL_RUN_LEAST;
+	struct symbol_runs r = {0};
+	uint8_t bytes[3 * SYMBOL_RUN_LEAST] = {0};
+	size_t matched = 0;
+	(void)state;
+
+	add(&r, 7, 0, size);
+	for (size_t n = 1; n < size; n++) {
+		assert_int_equal(symbol_runs_find(&r, 7, bytes, n, &matched),
+				 0);
+		assert_int_equal(matched, n);
+		bytes[n - 1] = 1;
+	}
+	bytes[size - 1] = 1;
+	assert_int_equal(symbol_runs_find(&r, 7, bytes, size, &matched), 0);
+	assert_int_equal(matched, 0);
+	bytes[size - 1] = 0;
+	matched = size - 1;
+	assert_int_equal(symbol_runs_find(&r, 7, bytes, size, &matched), size);
+	symbol_runs_clear(&r);
+}
+
 static void test_many_runs(void **state)
 {
 	struct symbol_runs r = {0};
@@ -391,11 +416,9 @@ static void test_many_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_growing),
-		cmocka_unit_test(test_mixed),
-		cmocka_unit_test(test_runs),
-		cmocka_unit_test(test_many_runs),
+		cmocka_unit_test(test_random), cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_mixed),  cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_partly), cmocka_unit_test(test_many_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
