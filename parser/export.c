@@ -5,16 +5,14 @@
 #include "export.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "export_tree.h"
+#include "output_file.h"
 
 extern char **environ;
 
@@ -34,101 +32,11 @@ const char *export_metric_name(unsigned i)
 	return i < EXPORT_METRICS ? names[i] : NULL;
 }
 
-/* ---- the file */
-
-/* What a signal handler may remove. */
-static char *volatile unfinished;
-
-void export_drop_from_signal(void)
-{
-	if (unfinished != NULL)
-		unlink(unfinished);
-}
-
-struct output {
-	const char *path;
-	char *partial; /* path.XXXXXX, until it has its name; NULL: none */
-	FILE *file;    /* stdout for "-" */
-};
-
 static bool fail_system(char *error, int number)
 {
 	snprintf(error, EXPORT_ERROR_SIZE, "%s",
 		 strerror(number ? number : EIO));
 	return false;
-}
-
-/* A file beside path, with the mode that a new file gets. */
-static bool open_partial(struct output *o, char *error)
-{
-	sigset_t all, before;
-	mode_t mask;
-	int fd;
-
-	if (asprintf(&o->partial, "%s.XXXXXX", o->path) < 0) {
-		o->partial = NULL;
-		return export_no_memory(error);
-	}
-	/* A file that is made here, a signal must know of. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	fd = mkostemp(o->partial, O_CLOEXEC);
-	if (fd >= 0)
-		unfinished = o->partial;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (fd < 0) {
-		fail_system(error, errno);
-		free(o->partial);
-		o->partial = NULL;
-		return false;
-	}
-	mask = umask(0);
-	umask(mask);
-	fchmod(fd, 0666 & ~mask);
-	o->file = fdopen(fd, "w");
-	return o->file != NULL || export_no_memory(error);
-}
-
-static bool output_open(struct output *o, const char *path, char *error)
-{
-	struct stat st;
-
-	*o = (struct output){.path = path};
-	if (strcmp(path, "-") == 0) {
-		o->file = stdout;
-		return true;
-	}
-	if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
-		return open_partial(o, error);
-	/* A pipe, a terminal, /dev/null: nothing that could be replaced. */
-	o->file = fopen(path, "we");
-	return o->file != NULL || fail_system(error, errno);
-}
-
-/* Gives the file its name if all went well, else removes it. */
-static bool output_close(struct output *o, bool ok, char *error)
-{
-	/* Whether all of standard output arrived, its owner looks. */
-	if (o->file == stdout)
-		return ok;
-	if (o->file != NULL && ok) {
-		errno = 0;
-		if (fflush(o->file) != 0 || ferror(o->file))
-			ok = fail_system(error, errno);
-		if (ok && o->partial != NULL && fsync(fileno(o->file)) != 0)
-			ok = fail_system(error, errno);
-	}
-	if (o->file != NULL && fclose(o->file) != 0 && ok)
-		ok = fail_system(error, errno);
-	if (o->partial == NULL)
-		return ok;
-	if (ok && rename(o->partial, o->path) != 0)
-		ok = fail_system(error, errno);
-	if (!ok)
-		unlink(o->partial);
-	unfinished = NULL;
-	free(o->partial);
-	return ok;
 }
 
 /* ---- the picture */
@@ -204,24 +112,31 @@ static bool write_format(const struct export_tree *t, sqlite3 *db,
 	}
 }
 
+static bool write_file(const struct export_tree *t, sqlite3 *db,
+		       enum export_format format, enum export_metric metric,
+		       const char *path, char *error)
+{
+	struct output_file output;
+	bool ok;
+
+	if (!output_file_open(&output, path))
+		return fail_system(error, errno);
+	ok = write_format(t, db, format, metric, output.file, error);
+	return output_file_close(&output, ok) ? ok : fail_system(error, errno);
+}
+
 enum export_result export_profile(sqlite3 *db, int64_t profile,
 				  enum export_format format,
 				  enum export_metric metric, const char *path,
 				  char *error)
 {
 	struct export_tree tree = {0};
-	struct output output;
 	enum export_result result;
-	bool ok;
 
 	result = export_tree_read(&tree, db, profile, format == EXPORT_PPROF,
 				  error);
 	if (result == EXPORT_OK) {
-		ok = output_open(&output, path, error);
-		ok = ok && write_format(&tree, db, format, metric, output.file,
-					error);
-		ok = output_close(&output, ok, error);
-		if (!ok)
+		if (!write_file(&tree, db, format, metric, path, error))
 			result = EXPORT_FAILED;
 	}
 	export_tree_free(&tree);

@@ -41,10 +41,8 @@ enum export_result {
 #define EXPORT_ERROR_SIZE 512
 
 /*
- * Exports profile to the file at path, which appears when it is complete and
- * keeps what it had until then; "-" is standard output, a path that is there
- * and no regular file is written to as it is. Errors of stdout's buffer are
- * the caller's to look for. metric is the one of a format
+ * Exports profile to the file at path, see output_file.h; errors of standard
+ * output's buffer are the caller's to look for. metric is the one of a format
  * that has one, and the first to show of one that has all. On failure error,
  * of EXPORT_ERROR_SIZE bytes, has one line.
  *
@@ -54,9 +52,6 @@ enum export_result export_profile(sqlite3 *db, int64_t profile,
 				  enum export_format format,
 				  enum export_metric metric, const char *path,
 				  char *error);
-
-/* For a signal handler: removes the file that is not complete, if any. */
-void export_drop_from_signal(void);
 
 /* The words of the command line for formats and metrics; NULL after them. */
 const char *export_format_name(unsigned i);

@@ -326,11 +326,22 @@ static enum ingest_result pass(struct passage *p, struct source *source)
 	return settle(p, result);
 }
 
+/* Somebody may have joined streams, as if they were lines of a log. */
+static bool another_begins(struct source *source)
+{
+	if (!source->compressed && source->file_size != 0)
+		source_peek(source, LJM_MAGIC_SIZE);
+	return source->size >= LJM_MAGIC_SIZE &&
+	       memcmp(source->window, LJM_SYMTAB_MAGIC, LJM_MAGIC_SIZE) == 0;
+}
+
 /* Behind the closing byte there may be a checksum over all before it. */
 static enum ingest_result finish(struct ingest *in, struct source *source)
 {
+	in->followed = another_begins(source);
 	switch (source_finish(source)) {
 	case SOURCE_OK:
+		in->followed |= another_begins(source);
 		return INGEST_OK;
 	case SOURCE_CONTENT:
 		return fail(in, INGEST_CONTENT, source->error);
@@ -346,6 +357,7 @@ enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 	enum ingest_result result;
 
 	in->error[0] = in->fingerprint[0] = '\0';
+	in->followed = false;
 	if (in->identify) {
 		p.hash = XXH3_createState();
 		if (p.hash == NULL)
@@ -370,6 +382,16 @@ static bool was_collected(const struct model *m)
 
 	return count != 0 &&
 	       model_collection(m, count - 1).reason == LJM_COLLECTION_STOP;
+}
+
+static bool warn_of_followers(const struct ingest *in, char *out)
+{
+	if (!in->followed)
+		return false;
+	snprintf(out, INGEST_WARNING_SIZE,
+		 "another stream follows, and is not read: give each a file of "
+		 "its own");
+	return true;
 }
 
 static bool warn_of_garbage(const struct model *m, char *out)
@@ -465,11 +487,13 @@ static bool warn_of_further_moments(const struct model *m, char *out)
 	return true;
 }
 
-unsigned ingest_warnings(const struct model *model, bool complete,
+unsigned ingest_warnings(const struct ingest *in, const struct model *model,
+			 bool complete,
 			 char warnings[INGEST_WARNINGS][INGEST_WARNING_SIZE])
 {
 	unsigned count = 0;
 
+	count += warn_of_followers(in, warnings[count]);
 	/* Of a cut stream it goes without saying. */
 	if (complete)
 		count += warn_of_garbage(model, warnings[count]);

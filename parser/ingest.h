@@ -37,6 +37,7 @@ struct ingest {
 	/* Results. */
 	unsigned symtab_version, events_version; /* 0: not read */
 	uint64_t offset; /* where it ended, in bytes of the stream */
+	bool followed;	 /* behind it another stream begins, as far as seen */
 	/* XXH3-128 of these bytes in hexadecimal; "" for none, or unwanted */
 	char fingerprint[INGEST_FINGERPRINT_SIZE];
 	char error[256]; /* unless INGEST_OK: why, in words */
@@ -62,14 +63,15 @@ enum ingest_result ingest_more(struct ingest *in, struct source *source);
 	"corrupt: the clocks add up to more than 2^60 microseconds"
 
 /* The most that ingest_warnings() says, and how long each is. */
-#define INGEST_WARNINGS	    6
+#define INGEST_WARNINGS	    7
 #define INGEST_WARNING_SIZE 240
 
 /*
  * What a person should know before trusting the figures of the stream that
- * the model has just ended. Returns how many warnings.
+ * was ingested and that the model has just ended. Returns how many warnings.
  */
-unsigned ingest_warnings(const struct model *model, bool complete,
+unsigned ingest_warnings(const struct ingest *in, const struct model *model,
+			 bool complete,
 			 char warnings[INGEST_WARNINGS][INGEST_WARNING_SIZE]);
 
 #endif

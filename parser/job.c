@@ -1,5 +1,5 @@
 /*
- * job.c - what the jobs share: inputs and signals.
+ * job.c - what the jobs share: inputs, outputs and signals.
  */
 #include "job.h"
 
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "message.h"
+#include "output_file.h"
 
 /* ---- signals */
 
@@ -28,7 +29,7 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
  */
 static void on_signal(int number)
 {
-	export_drop_from_signal();
+	output_file_drop_from_signal();
 	if (!store_drop_from_signal() && !caught) {
 		caught = number;
 		alarm(ROLLBACK_S);
@@ -69,6 +70,39 @@ void job_release_signals(void)
 bool job_keep_on(void)
 {
 	return !caught;
+}
+
+/* ---- outputs */
+
+static int output_error;
+
+void job_note_output_error(int error)
+{
+	if (output_error == 0)
+		output_error = error;
+}
+
+int job_output_error(void)
+{
+	return output_error;
+}
+
+bool job_is_operand(const struct options *options, const char *path)
+{
+	struct stat out, in;
+
+	if (strcmp(path, "-") == 0 || stat(path, &out) != 0 ||
+	    !S_ISREG(out.st_mode))
+		return false;
+	for (int i = 0; i < options->operand_count; i++) {
+		const char *const operand = options->operands[i];
+
+		if ((strcmp(operand, "-") == 0 ? fstat(STDIN_FILENO, &in)
+					       : stat(operand, &in)) == 0 &&
+		    in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			return true;
+	}
+	return false;
 }
 
 /* ---- inputs */
@@ -242,8 +276,9 @@ static void remark(struct job_input *in, const struct model *model)
 {
 	if (in->ended == MEMPARSE_CONTENT)
 		message_offset(in->path, in->ingest.offset, in->ingest.error);
-	in->warning_count = ingest_warnings(model, in->ended == MEMPARSE_DONE,
-					    in->warning_texts);
+	in->warning_count =
+		ingest_warnings(&in->ingest, model, in->ended == MEMPARSE_DONE,
+				in->warning_texts);
 	for (unsigned i = 0; i < in->warning_count; i++) {
 		in->warnings[i] = in->warning_texts[i];
 		message(in->path, "warning: %s", in->warnings[i]);

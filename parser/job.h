@@ -36,6 +36,13 @@ enum memparse_status job_to_v3(const struct options *options);
 
 /* ---- what the jobs share */
 
+/* Is the file at path one that is read? Not "-", nor a pipe or device. */
+bool job_is_operand(const struct options *options, const char *path);
+
+/* An errno that says why standard output failed, for who reports that. */
+void job_note_output_error(int error);
+int job_output_error(void); /* the first one, or 0 */
+
 /* A file to read. Zeroed memory is none; job_input_close() in any case. */
 struct job_input {
 	const char *path;

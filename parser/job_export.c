@@ -59,6 +59,10 @@ enum memparse_status job_export(const struct options *options, sqlite3 *db,
 		message(NULL, "pprof is nothing for a terminal: name a file");
 		return MEMPARSE_USAGE;
 	}
+	if (job_is_operand(options, path)) {
+		message(path, "--export into what is read: name another file");
+		return MEMPARSE_USAGE;
+	}
 	job_catch_signals();
 	result = export_profile(db, profile, options->export_format,
 				options->metric, path, error);

@@ -1,29 +1,21 @@
 /*
  * job_to_v3.c - a stream into a file of version 3.
- *
- * The file is written beside itself, as OUT.partial, and gets its name when
- * it is whole.
  */
 #include "job.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "message.h"
+#include "output_file.h"
 #include "to_v3.h"
 
-#define SUFFIX ".partial"
-
 struct output {
-	const char *path;
-	char *partial; /* NULL: standard output */
-	int fd;	       /* or -1 */
-	int error;     /* errno of what went wrong */
+	struct output_file file;
+	int error; /* errno of what went wrong */
 	ZSTD_CCtx *zstd;
 	void *packed;
 	size_t packed_size;
@@ -39,22 +31,9 @@ static bool set_error(struct output *o, int error)
 
 static bool write_all(struct output *o, const void *bytes, size_t size)
 {
-	const char *p = bytes;
-
-	/* main() looks after standard output. */
-	if (o->partial == NULL)
-		return fwrite(bytes, 1, size, stdout) == size;
-	while (size != 0) {
-		const ssize_t n = write(o->fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return set_error(o, n < 0 ? errno : EIO);
-		p += n;
-		size -= (size_t)n;
-	}
-	return true;
+	errno = 0;
+	return fwrite(bytes, 1, size, o->file.file) == size ||
+	       set_error(o, errno != 0 ? errno : EIO);
 }
 
 static bool pack(struct output *o, const void *bytes, size_t size, bool end)
@@ -98,41 +77,22 @@ static bool open_output(struct output *o, const char *path)
 {
 	const size_t length = strlen(path);
 
-	*o = (struct output){.path = path, .fd = -1};
-	if (strcmp(path, "-") == 0)
-		return true;
-	o->partial = malloc(length + sizeof(SUFFIX));
-	if (o->partial == NULL)
-		return set_error(o, ENOMEM);
-	memcpy(o->partial, path, length);
-	memcpy(o->partial + length, SUFFIX, sizeof(SUFFIX));
-	if (length >= 4 && strcmp(path + length - 4, ".zst") == 0 &&
-	    !open_zstd(o))
-		return false;
-	o->fd = open(o->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		     0666);
-	return o->fd >= 0 || set_error(o, errno);
+	*o = (struct output){0};
+	if (!output_file_open(&o->file, path))
+		return set_error(o, errno);
+	return length < 4 || strcmp(path + length - 4, ".zst") != 0 ||
+	       open_zstd(o);
 }
 
-/* Gives the file its name; or removes it when it is not to be kept. */
 static bool close_output(struct output *o, bool keep)
 {
-	bool ok = true;
-
 	if (keep && o->zstd != NULL)
-		ok = pack(o, NULL, 0, true);
-	if (o->fd >= 0) {
-		if (close(o->fd) != 0 && ok)
-			ok = set_error(o, errno);
-		if (ok && keep && rename(o->partial, o->path) != 0)
-			ok = set_error(o, errno);
-		if (!ok || !keep)
-			unlink(o->partial);
-	}
+		keep = pack(o, NULL, 0, true);
+	if (!output_file_close(&o->file, keep))
+		set_error(o, errno);
 	ZSTD_freeCCtx(o->zstd);
 	free(o->packed);
-	free(o->partial);
-	return ok;
+	return o->error == 0;
 }
 
 /* ---- the job */
@@ -177,11 +137,13 @@ static enum memparse_status convert_to(struct job_input *in, const char *path)
 		keep = false;
 		status = MEMPARSE_SYSTEM;
 	}
-	if (!close_output(&output, keep))
-		status = MEMPARSE_SYSTEM;
-	if (output.error != 0)
+	if (close_output(&output, keep))
+		return status;
+	if (strcmp(path, "-") == 0)
+		job_note_output_error(output.error);
+	else
 		message(path, "%s", strerror(output.error));
-	return status;
+	return MEMPARSE_SYSTEM;
 }
 
 enum memparse_status job_to_v3(const struct options *options)
@@ -192,6 +154,11 @@ enum memparse_status job_to_v3(const struct options *options)
 
 	if (status == MEMPARSE_DONE && in.is_database) {
 		message(in.path, "--to-v3 wants a stream, not a database");
+		status = MEMPARSE_USAGE;
+	}
+	if (status == MEMPARSE_DONE &&
+	    job_is_operand(options, options->to_v3)) {
+		message(in.path, "--to-v3 into itself: name another file");
 		status = MEMPARSE_USAGE;
 	}
 	if (status == MEMPARSE_DONE) {

@@ -53,6 +53,7 @@
  *			job_baseline.c: one job each; job_growth.c what the
  *			last two allow; job_gate.c with any
  *	message.c	standard error
+ *	output_file.c	a file that is complete, or not there
  *	main.c		picks the job, looks after standard output
  *
  * The SQL is in ../sqlschema/ (tables, views, indexes) and ../queries/, and
@@ -113,7 +114,7 @@ static enum memparse_status work(const struct options *options)
 /* Flushes standard output: only now it is known whether all of it arrived. */
 static enum memparse_status finish_output(enum memparse_status status)
 {
-	errno = 0;
+	errno = job_output_error();
 	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
 		return status;
 	/* A reader that has seen enough is no news. */

@@ -314,6 +314,7 @@ enum source_result source_more_zstd(struct reader *r)
 		if (r->hint == 0) {
 			result = next_frame(r);
 		} else if (r->used == r->filled && !r->pending && r->at_end) {
+			r->bad_frame = r->frames;
 			result = fail_content(r, "the zstd frame is cut");
 		} else if (r->used == r->filled && !r->pending) {
 			if (!fill_input(r))

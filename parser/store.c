@@ -197,13 +197,33 @@ bool store_commit(struct store *s)
 	return true;
 }
 
+/*
+ * What failed for want of room, SQLite leaves to the next who opens the
+ * database to roll back: but until then the room is taken.
+ */
+static void roll_back_now(const char *path)
+{
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) ==
+	    SQLITE_OK)
+		sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL,
+			     NULL, NULL);
+	sqlite3_close(db);
+}
+
 void store_close(struct store *s)
 {
+	const bool unfinished =
+		s != NULL && s->db != NULL && !s->create && *s->error != '\0';
+
 	if (s == NULL)
 		return;
 	store_rows_close(s);
 	/* Rolls back what is not committed. */
 	sqlite3_close(s->db);
+	if (unfinished)
+		roll_back_now(s->path);
 	store_file_drop(s);
 	sqlite3_free(s->path);
 	sqlite3_free(s->partial);

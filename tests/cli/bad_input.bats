@@ -24,10 +24,34 @@ A='offset 0: not a memprof stream*'
   fails 3 "a.zst: offset 19: the zstd frame is broken: *checksum" a.zst
   # What comes after the frame is not asked for.
   { zstd -qc --check small; cat a.zst; } > b.zst
-  works b.zst
+  run -0 memparse b.zst
 }
 
 @test "a zstd frame that is cut" { zstd -qc app | head -c 100 > a.zst; fails 3 "a.zst: offset *zstd*" a.zst; }
+@test "a zstd frame that lacks its last bytes" {
+  zstd -qc --check app > a.zst
+  size=$(stat -c %s a.zst)
+  for less in 1 2 3 4 5; do
+    head -c $((size - less)) a.zst > b.zst
+    fails 3 "b.zst: offset *: the zstd frame is cut" b.zst --leak-only
+  done
+}
+@test "streams one behind the other" {
+  warning="warning: another stream follows, and is not read: *"
+  cat app app > two
+  zstd -qc app > a.zst
+  cat a.zst a.zst > b.zst
+  zstd -qc two > c.zst
+  works app --leak-only
+  alone=$output
+  for file in two b.zst c.zst; do
+    run -0 --separate-stderr memparse "$file" --leak-only
+    [ "$output" = "$alone" ]
+    [[ "$stderr" == "memparse: $file: "$warning ]] || wrong "$stderr"
+  done
+  run -0 --separate-stderr bash -c 'cat two | "$MEMPARSE" --leak-only -'
+  [[ "$stderr" == "memparse: standard input: "$warning ]] || wrong "$stderr"
+}
 @test "a directory" { mkdir d; fails 4 "d: Is a directory" d; }
 @test "no such file" { fails 4 "nowhere: No such file or directory" nowhere; }
 @test "a name with control characters" { fails 4 'a\\x1b\[31m\\x0ab: No such file*' $'a\e[31m\nb'; }

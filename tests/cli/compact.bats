@@ -107,7 +107,7 @@ converts() {
   memparse compact --to-v3=new.zst
   zstd -dc new.zst | cmp - new
   memparse --to-v3=- - < compact | cmp - new
-  [ -z "$(ls -d ./*.partial 2> /dev/null)" ]
+  [ -z "$(ls -d ./new?* | grep -v zst)" ]
 }
 
 @test "--to-v3 of a stream that is cut is closed" {
@@ -121,15 +121,14 @@ converts() {
 @test "--to-v3 of no stream leaves nothing behind, and what was there" {
   echo hello > none
   fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
-  [ ! -e new ]
-  [ ! -e new.partial ]
+  [ -z "$(ls -d ./new* 2> /dev/null)" ]
   echo old > new
   fails 3 "none: offset 0: not a memprof stream*" none --to-v3=new
   [ "$(cat new)" = old ]
   mkdir folder
   fails 4 "folder: Is a directory" app --to-v3=folder
   fails 4 "missing/new: No such file or directory" app --to-v3=missing/new
-  [ -z "$(ls -d ./*.partial 2> /dev/null)" ]
+  [ -z "$(ls -d ./folder?* 2> /dev/null)" ]
 }
 
 @test "--to-v3 onto a full disk" {
@@ -140,10 +139,53 @@ converts() {
   run -4 --separate-stderr bash -c 'ulimit -f 1; "$MEMPARSE" much --to-v3=new'
   [ "$stderr" = "memparse: new: File too large" ] || wrong "$stderr"
   [ ! -e new ]
-  [ ! -e new.partial ]
+  run -4 --separate-stderr bash -c '"$MEMPARSE" much --to-v3=- > /dev/full'
+  [ "$stderr" = "memparse: standard output: No space left on device" ]
+  [ -z "$(ls -d ./new.* 2> /dev/null)" ]
+}
+
+@test "--to-v3 onto what is no file" {
+  mkfifo pipe
+  cat pipe > new &
+  works app --to-v3=pipe
+  wait
+  [ -p pipe ]
+  works new --leak-only
+  works app --to-v3=/dev/null
+  [ -c /dev/null ]
+  fails 4 "/dev/full: No space left on device" app --to-v3=/dev/full
+  [ -c /dev/full ]
+}
+
+@test "--to-v3 through a link" {
+  echo old > old
+  ln -s old link
+  works app --to-v3=link
+  [ -L link ]
+  works old --leak-only
+}
+
+@test "--to-v3 of a pipe that is interrupted leaves nothing behind" {
+  mkfifo pipe
+  env --default-signal=INT "$MEMPARSE" - --to-v3=new < pipe 2> log &
+  process=$!
+  exec 7> pipe
+  head -c 40 app >&7
+  for i in {1..100}; do
+    compgen -G 'new.*' > /dev/null && break
+    sleep 0.05
+  done
+  compgen -G 'new.*' || wrong "no file is being written"
+  kill -INT "$process"
+  wait "$process" && wrong "it goes on"
+  exec 7>&-
+  [ ! -s log ]
+  [ -z "$(ls -d ./new* 2> /dev/null)" ]
 }
 
 @test "--to-v3 and what does not go with it" {
+  ln -s app link
+  fails 2 "app: --to-v3 into itself: name another file" app --to-v3=link
   memparse app -o db
   fails 2 "db: --to-v3 wants a stream, not a database" db --to-v3=new
   fails 2 "--to-v3 goes with no other option" app --to-v3=new --leak-only

@@ -299,6 +299,21 @@ ingest without --summary" db -q $query
   only copy db long
 }
 
+# More than what waits in memory: the disk is full before the end.
+@test "a full disk gets back what was written to a database" {
+  memparse app -o db
+  awk 'BEGIN {
+    print "ljs 3\nljm 3"
+    for (i = 1; i <= 600000; i++) printf "alloc int 0x%x 32\n", i * 4096
+    print "end"
+  }' | "$ENCODE" > long
+  cp db copy
+  run -4 bash -c 'ulimit -f 2000 && "$MEMPARSE" long -o db 2>&1'
+  [[ "${lines[-1]}" == "memparse: db: d"* ]] || wrong "$output"
+  cmp db copy
+  only copy db long
+}
+
 # Starts memparse - -o db on a pipe that stays open, and waits for the file.
 start() {
   mkfifo pipe

@@ -165,6 +165,13 @@ METRICS
   [ -c /dev/null ]
 }
 
+@test "into what is read" {
+  setup_stacks
+  fails 2 "stacks: --export into what is read: *" stacks --export=dot:stacks
+  ln db db2
+  fails 2 "db2: --export into what is read: *" db --export=dot:db2
+}
+
 @test "where there is no folder" {
   setup_stacks
   fails 4 "no/g: No such file or directory" db --export=dot:no/g
