@@ -46,7 +46,8 @@ struct ingest {
 /*
  * Feeds the stream from source, which is open, to the model. The stream is
  * not ended there: see model_end_stream(). Memory: 100 KiB on the stack, and
- * SYMBOL_RUNS_BYTES at the most for streams that repeat their C symbols.
+ * for streams that repeat their C symbols SYMBOL_RUNS_BYTES at the most, and
+ * twice that for the source's window.
  */
 enum ingest_result ingest_stream(struct ingest *in, struct source *source,
 				 struct model *model);

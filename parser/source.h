@@ -15,9 +15,10 @@
  *	source_close(s);
  *
  * Memory: a window of 256 KiB that grows, up to SOURCE_WINDOW_MAX, only while
- * one item does not fit; for zstd its window and 128 KiB more. One thread at a
- * time; a large zstd file is decompressed ahead on a thread of its own, which
- * takes 2.1 MiB more and shows in nothing else.
+ * half of it is not taken, such as an item that does not fit; for zstd its
+ * window and 128 KiB more. One thread at a time; a large zstd file is
+ * decompressed ahead on a thread of its own, which takes 2.1 MiB more and shows
+ * in nothing else.
  */
 #ifndef MEMPARSE_SOURCE_H
 #define MEMPARSE_SOURCE_H

@@ -17,11 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYMBOL_RUNS 64u
-#define SYMBOL_RUNS_BYTES                                                      \
-	(2u << 20)	       /* of all of them; longer: none is kept         \
-				*/
-#define SYMBOL_RUN_LEAST 1024u /* bytes; shorter ones are not worth it */
+/* Shorter runs are not worth it. */
+#define SYMBOL_RUN_LEAST 1024u /* bytes */
+
+/* The most that are kept, and the bytes of all of them. */
+#define SYMBOL_RUNS	  128u
+#define SYMBOL_RUNS_BYTES (2u << 20)
 
 struct symbol_run {
 	uint32_t at, size; /* bytes[at..at + size) */
