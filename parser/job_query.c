@@ -90,6 +90,33 @@ static enum report_result set_params(struct report *r,
 	return result;
 }
 
+/* The first folder in which SQLite can write, in its order. */
+static const char *temporary_folder(void)
+{
+	const char *const folders[] = {getenv("SQLITE_TMPDIR"),
+				       getenv("TMPDIR"), "/var/tmp", "/usr/tmp",
+				       "/tmp"};
+	struct stat st;
+
+	for (unsigned i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (folders[i] != NULL && stat(folders[i], &st) == 0 &&
+		    S_ISDIR(st.st_mode) && access(folders[i], W_OK | X_OK) == 0)
+			return folders[i];
+	return ".";
+}
+
+/* A query writes nothing but what it sorts. */
+static void say_why(const char *name, const struct report *r)
+{
+	const int error = sqlite3_extended_errcode(r->db);
+
+	if ((error & 0xff) == SQLITE_FULL || error == SQLITE_IOERR_WRITE)
+		message(name, "temporary files in %s: %s", temporary_folder(),
+			r->error);
+	else
+		message(name, "%s", r->error);
+}
+
 enum report_result job_print_rows(const struct options *options, sqlite3 *db,
 				  const char *name, const char *sql,
 				  const struct job_params *params,
@@ -103,7 +130,7 @@ enum report_result job_print_rows(const struct options *options, sqlite3 *db,
 	if (result == REPORT_OK)
 		result = report_print(&r, profile, options->format, stdout);
 	if (result != REPORT_OK)
-		message(name, "%s", r.error);
+		say_why(name, &r);
 	report_close(&r);
 	return result;
 }
@@ -241,21 +268,6 @@ enum memparse_status job_query_database(const struct options *options,
 }
 
 /* ---- on streams: through a database that vanishes */
-
-/* The first folder in which SQLite can write, in its order. */
-static const char *temporary_folder(void)
-{
-	const char *const folders[] = {getenv("SQLITE_TMPDIR"),
-				       getenv("TMPDIR"), "/var/tmp", "/usr/tmp",
-				       "/tmp"};
-	struct stat st;
-
-	for (unsigned i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		if (folders[i] != NULL && stat(folders[i], &st) == 0 &&
-		    S_ISDIR(st.st_mode) && access(folders[i], W_OK | X_OK) == 0)
-			return folders[i];
-	return ".";
-}
 
 /*
  * What messages call that database: when its folder is full, people must know

@@ -344,3 +344,20 @@ history() {
   only
   [ -z "$(ls -A ../tmp)" ]
 }
+
+@test "a folder that is full of what a query sorts is named" {
+  many | "$ENCODE" > ../long
+  memparse ../long -o db 2> ../err
+  mkdir ../tmp
+  echo "SELECT address, printf('%999d', size) FROM allocation ORDER BY 2, 1" \
+    > ../sort.sql
+  status=0
+  (
+    ulimit -f 100
+    TMPDIR=$PWD/../tmp "$MEMPARSE" db -q ../sort.sql
+  ) > ../out 2> ../err || status=$?
+  [ "$status" -eq 4 ] || wrong "status $status" "$(cat ../err)"
+  [[ "$(grep -v ': warning: ' ../err)" == \
+    "memparse: ../sort.sql: temporary files in $PWD/../tmp: d"* ]] ||
+    wrong "$(cat ../err)"
+}
