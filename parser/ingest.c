@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef XXHASH_DISPATCH
+#include <xxh_x86dispatch.h> /* the same, as wide as the processor can */
+#else
 #include <xxhash.h>
+#endif
 
 #include "processors.h"
 #include "report_text.h"
