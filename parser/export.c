@@ -1,7 +1,6 @@
 /*
  * export.c - a stored profile to a file, complete or not at all.
  */
-#define _GNU_SOURCE
 #include "export.h"
 
 #include <errno.h>
@@ -135,10 +134,9 @@ enum export_result export_profile(sqlite3 *db, int64_t profile,
 
 	result = export_tree_read(&tree, db, profile, format == EXPORT_PPROF,
 				  error);
-	if (result == EXPORT_OK) {
-		if (!write_file(&tree, db, format, metric, path, error))
-			result = EXPORT_FAILED;
-	}
+	if (result == EXPORT_OK &&
+	    !write_file(&tree, db, format, metric, path, error))
+		result = EXPORT_FAILED;
 	export_tree_free(&tree);
 	return result;
 }

@@ -214,11 +214,11 @@ static void roll_back_now(const char *path)
 
 void store_close(struct store *s)
 {
-	const bool unfinished =
-		s != NULL && s->db != NULL && !s->create && *s->error != '\0';
+	bool unfinished;
 
 	if (s == NULL)
 		return;
+	unfinished = s->db != NULL && !s->create && *s->error != '\0';
 	store_rows_close(s);
 	/* Rolls back what is not committed. */
 	sqlite3_close(s->db);

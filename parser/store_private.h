@@ -12,8 +12,11 @@
 #include "store.h"
 #include "store_binder.h"
 
-/* Rows of allocation_data that one statement inserts. */
-#define STORE_BATCH 32
+/* Rows that one statement inserts where there are many; that many of a row. */
+#define STORE_BATCH	  32
+#define STORE_4_ROWS(row) row "," row "," row "," row
+#define STORE_BATCH_ROWS(row)                                                  \
+	STORE_4_ROWS(STORE_4_ROWS(row)) "," STORE_4_ROWS(STORE_4_ROWS(row))
 
 /* After so many lives a second thread pays. */
 #define STORE_WRITER_LIVES (1u << 15)

@@ -9,9 +9,7 @@
 #include "store_binder.h"
 #include "store_columns.h"
 
-#define ROW	"(?,?,?,?,?,?,?,?)"
-#define ROWS_8	ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW "," ROW
-#define ROWS_32 ROWS_8 "," ROWS_8 "," ROWS_8 "," ROWS_8
+#define ROW "(?,?,?,?,?,?,?,?)"
 #define INSERT_ALLOCATION                                                      \
 	"INSERT INTO allocation_data (callsite_id, died_callsite_id, "         \
 	"born_event, "                                                         \
@@ -24,7 +22,8 @@
 
 bool store_rows_open(struct store *s)
 {
-	return store_prepare(s, &s->insert_batch, INSERT_ALLOCATION ROWS_32) &&
+	return store_prepare(s, &s->insert_batch,
+			     INSERT_ALLOCATION STORE_BATCH_ROWS(ROW)) &&
 	       store_prepare(s, &s->insert_one, INSERT_ALLOCATION ROW);
 }
 
@@ -366,7 +365,10 @@ static bool insert_named(struct store *s, const struct model *m)
 bool store_profile(struct store *s, const struct model *m,
 		   const struct store_profile *profile)
 {
-	/* Unlike those of blocks, the rows that follow come in no order. */
+	/*
+	 * Unlike those of blocks, the rows that follow come in no order. From
+	 * the start it would only slow those down.
+	 */
 	if (!store_run(s, "PRAGMA cache_size = -16384") ||
 	    !insert_profile(s, m, profile) || !insert_warnings(s, profile) ||
 	    !store_origin(s, profile) || !insert_named(s, m))

@@ -105,11 +105,6 @@ static bool insert_sites(struct store *s, const struct model *m,
  */
 
 #define OVERRIDE_ROW "(?,?,?,?,?,?)"
-#define OVERRIDES_4                                                            \
-	OVERRIDE_ROW "," OVERRIDE_ROW "," OVERRIDE_ROW "," OVERRIDE_ROW
-#define OVERRIDES_16  OVERRIDES_4 "," OVERRIDES_4 "," OVERRIDES_4 "," OVERRIDES_4
-#define OVERRIDES_ALL OVERRIDES_16 "," OVERRIDES_16
-#define OVERRIDES     32u /* in a statement */
 #define INSERT_OVERRIDE                                                        \
 	"INSERT INTO site_override_data (profile_id, by_site_id, "             \
 	"of_site_id, by_realloc, blocks, bytes) VALUES "
@@ -184,17 +179,19 @@ static void bind_override(struct binder *b, const struct store *s,
 static bool insert_ordered(struct store *s, const struct model *m,
 			   const uint32_t *order, size_t count)
 {
+	const size_t batches = count / STORE_BATCH * STORE_BATCH;
 	struct binder all = {NULL, 0, SQLITE_OK}, one = all;
-	bool ok = store_prepare(s, &all.stmt, INSERT_OVERRIDE OVERRIDES_ALL) &&
-		  store_prepare(s, &one.stmt, INSERT_OVERRIDE OVERRIDE_ROW);
+	bool ok =
+		store_prepare(s, &all.stmt,
+			      INSERT_OVERRIDE STORE_BATCH_ROWS(OVERRIDE_ROW)) &&
+		store_prepare(s, &one.stmt, INSERT_OVERRIDE OVERRIDE_ROW);
 
 	for (size_t i = 0; ok && i < count; i++) {
 		const struct model_override o = model_override(m, order[i]);
-		struct binder *const b =
-			i < count / OVERRIDES * OVERRIDES ? &all : &one;
+		struct binder *const b = i < batches ? &all : &one;
 
 		bind_override(b, s, &o);
-		if (b == &one || (i + 1) % OVERRIDES == 0)
+		if (b == &one || (i + 1) % STORE_BATCH == 0)
 			ok = store_insert(s, b);
 	}
 	sqlite3_finalize(all.stmt);

@@ -9,7 +9,6 @@
  */
 #include "fuzz.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 

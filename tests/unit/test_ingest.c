@@ -26,13 +26,37 @@ struct library {
 	size_t count;
 };
 
+static void put_symbol(struct ljm_bytes *out, unsigned source, uint64_t address,
+		       const char *name)
+{
+	const struct decode_event e = {.kind = LJM_KIND_SYMBOL,
+				       .source = (uint8_t)source,
+				       .address = address,
+				       .line = 1,
+				       .name = name,
+				       .name_size = strlen(name)};
+
+	ljm_encode_event(&e, 3, 3, out);
+}
+
 static void put_c_symbol(struct ljm_bytes *out, uint64_t address,
 			 const char *name)
 {
-	ljm_put_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_C));
-	ljm_put_int(out, address);
-	ljm_put_int(out, strlen(name));
-	ljm_put(out, name, strlen(name));
+	put_symbol(out, LJM_SOURCE_C, address, name);
+}
+
+/* Of a C function; each block has an address of its own. */
+static void put_alloc_at(struct ljm_bytes *out, uint64_t function,
+			 uint64_t size)
+{
+	const struct decode_event e = {.kind = LJM_KIND_ALLOC,
+				       .source = LJM_SOURCE_C,
+				       .address = function,
+				       .new_address =
+					       0x7f0000000000 + out->size * 16,
+				       .new_size = size};
+
+	ljm_encode_event(&e, 3, 3, out);
 }
 
 static uint64_t random_function(uint64_t *seed)
@@ -86,22 +110,17 @@ static void put_lua_symbol(struct ljm_bytes *out, uint64_t *seed)
 {
 	char name[32];
 
-	ljm_put_byte(out, LJM_HEAD(LJM_KIND_SYMBOL, LJM_SOURCE_LUA));
-	ljm_put_int(out, random_function(seed) + 8);
 	snprintf(name, sizeof(name), "@%u.lua",
 		 (unsigned)next_random(seed) % 8);
-	ljm_put_int(out, strlen(name));
-	ljm_put(out, name, strlen(name));
-	ljm_put_int(out, 1);
+	put_symbol(out, LJM_SOURCE_LUA, random_function(seed) + 8, name);
 }
 
-/* Of a C function, each at an address of its own. */
 static void put_alloc(struct ljm_bytes *out, uint64_t *seed)
 {
-	ljm_put_byte(out, LJM_HEAD(LJM_KIND_ALLOC, LJM_SOURCE_C));
-	ljm_put_int(out, random_function(seed) + next_random(seed) % 16);
-	ljm_put_int(out, 0x7f0000000000 + out->size * 16);
-	ljm_put_int(out, 1 + next_random(seed) % 1000);
+	const uint64_t function = random_function(seed);
+
+	put_alloc_at(out, function + next_random(seed) % 16,
+		     1 + next_random(seed) % 1000);
 }
 
 static void random_stream(struct ljm_bytes *out, uint64_t *seed)
@@ -257,23 +276,17 @@ static void test_growing(void **state)
 	ljm_free(&stream);
 }
 
-/* Functions 0 to count - 1, and an event of function 0. */
+#define FIRST_FUNCTION 0x1000u
+
+/* So many functions, the first one at that address. */
 static void put_functions(struct ljm_bytes *out, unsigned count)
 {
 	char name[64];
 
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "function_%u", i);
-		put_c_symbol(out, 0x1000 + 16 * (uint64_t)i, name);
+		put_c_symbol(out, FIRST_FUNCTION + 16 * (uint64_t)i, name);
 	}
-}
-
-static void put_alloc_of_first(struct ljm_bytes *out)
-{
-	ljm_put_byte(out, LJM_HEAD(LJM_KIND_ALLOC, LJM_SOURCE_C));
-	ljm_put_int(out, 0x1000);
-	ljm_put_int(out, 0x7f0000000000 + out->size * 16);
-	ljm_put_int(out, 8);
 }
 
 /*
@@ -289,13 +302,13 @@ static void test_mixed(void **state)
 	for (unsigned count = 1000; count < 1050; count++) {
 		stream.size = 0;
 		assert_int_equal(ljm_encode("ljs 3\nljm 3\n", &stream), 0);
-		put_alloc_of_first(&stream);
+		put_alloc_at(&stream, FIRST_FUNCTION, 8);
 		put_functions(&stream, count);
-		put_c_symbol(&stream, 0x1000, "renamed");
+		put_c_symbol(&stream, FIRST_FUNCTION, "renamed");
 		put_lua_symbol(&stream, &seed);
-		put_alloc_of_first(&stream);
+		put_alloc_at(&stream, FIRST_FUNCTION, 8);
 		put_functions(&stream, count);
-		put_alloc_of_first(&stream);
+		put_alloc_at(&stream, FIRST_FUNCTION, 8);
 		ljm_put_byte(&stream, LJM_EPILOGUE);
 		check_ingested(&stream, open_bytes(&stream), false);
 	}
