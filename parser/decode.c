@@ -2,7 +2,7 @@
  * decode.c - the decoder of every version of the stream.
  *
  * The events of our own version are in decode_compact.c. For the others there
- * are two readers of an event: decode_blocks.c, for the three kinds of heap
+ * are two readers of an event: decode_steps.c, for the three kinds of heap
  * event while there are bytes enough, so that hardly anything inside it is
  * checked; and take_event(), for all else, which checks each byte. Whatever the
  * fast one finds odd it leaves to the other, which alone makes errors: hence
@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "cursor.h"
-#include "decode_blocks.h"
 #include "decode_compact.h"
+#include "decode_steps.h"
 #include "leb128.h"
 
 #define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3, 3/131)"
@@ -36,7 +36,7 @@ struct grammar {
 	uint8_t last_symbol;	/* source of symbols in events, 0: none */
 	bool headless_c_symbol; /* head 0x01 is a C symbol */
 	bool compact;		/* decode_compact.c knows the rest */
-	const uint8_t *heads;	/* of heap events; see decode_blocks.h */
+	const uint8_t *heads;	/* of heap events; see decode_steps.h */
 };
 
 #define HEAP_EVENTS(source, as)                                                \
@@ -322,33 +322,13 @@ static enum taken take_item(struct cursor *c, const struct grammar *g,
 	return taken;
 }
 
-/* Blocks at once; they stay near. */
-#define BLOCKS 64u
-
-/* decode_blocks() to events; returns where they end. */
-static const uint8_t *take_blocks(const struct cursor *c,
-				  struct decode_event *events, size_t cap,
-				  size_t *count)
-{
-	struct decode_input in = {c->next, (size_t)(c->end - c->next), 0};
-	struct decode_block blocks[BLOCKS];
-	size_t n;
-
-	do {
-		/* One more than there are: for a realloc, which is two. */
-		n = cap - *count < BLOCKS ? cap - *count + 1 : BLOCKS;
-		n = decode_blocks(c->decoder, &in, blocks, n);
-		for (size_t i = 0; i < n; ++*count)
-			i += decode_block_event(&blocks[i], &events[*count]);
-	} while (n != 0 && *count < cap);
-	return c->next + in.pos;
-}
-
 /* Takes what can be taken quickly; returns where that ends. */
 static const uint8_t *take_fast(const struct cursor *c, const struct grammar *g,
 				struct decode_event *events, size_t cap,
 				size_t *count)
 {
+	struct decode_input in = {c->next, (size_t)(c->end - c->next), 0};
+
 	/* Many a stream has nothing but symbols for long. */
 	if (c->next == c->end || (*c->next & LJM_KIND_MASK) == LJM_KIND_SYMBOL)
 		return c->next;
@@ -356,16 +336,9 @@ static const uint8_t *take_fast(const struct cursor *c, const struct grammar *g,
 		return compact_decode_fast(c->decoder, c->next, c->end,
 					   leb128_has_pext(), events, cap,
 					   count);
-	return take_blocks(c, events, cap, count);
-}
-
-/* Is what comes next one of what decode_blocks() takes? */
-static inline bool is_for_blocks(const struct cursor *c)
-{
-	const uint8_t *const heads = c->decoder->heads;
-
-	return heads != NULL && c->end - c->next >= DECODE_BLOCK_BYTES &&
-	       heads[*c->next] != 0;
+	*count += decode_fast_events(c->decoder, &in, events + *count,
+				     cap - *count);
+	return c->next + in.pos;
 }
 
 static enum decode_result decode(struct decoder *d, struct decode_input *in,
@@ -398,7 +371,8 @@ static enum decode_result decode(struct decoder *d, struct decode_input *in,
 			return DECODE_MORE;
 		if (taken == TAKEN_BAD)
 			return DECODE_CORRUPT;
-		if (others && is_for_blocks(&c))
+		in->pos = (size_t)(c.next - in->src);
+		if (others && decode_is_step(d, in))
 			break;
 	}
 	in->pos = (size_t)(c.next - in->src);

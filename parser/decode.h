@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "ljm_format.h"
+#include "locations.h"
+#include "step.h"
 
 /* What decode_events() stopped for. */
 enum decode_result {
@@ -98,29 +100,13 @@ struct decode_compact {
 	uint64_t alloc_end, free_address, realloc_address; /* the last ones */
 };
 
-/*
- * A heap event as what it does to one block: the one that it ends or, if it is
- * an allocation, begins. A realloc is two, the old block and the new one.
- */
-#define DECODE_LOCATION_SIZE 16
-#define DECODE_MOVED	     4 /* a kind beside enum ljm_kind: the new one */
-struct decode_block {
-	/*
-	 * Where the event is from: bytes of the stream. Alike bytes are alike
-	 * locations, and never all zero; decode_block_event() tells which.
-	 */
-	uint64_t location[2];
-	uint64_t address, size;
-	uint8_t kind;
-};
-
 /* The state between two calls; opaque but for the fields named here. */
 struct decoder {
 	uint8_t symtab_version; /* 0 until read */
 	uint8_t events_version; /* 0 until read */
 	uint8_t phase;		/* private */
 	bool has_table;		/* private: symbols before the events */
-	const uint8_t *heads;	/* private: see decode_blocks.h */
+	const uint8_t *heads;	/* private: see decode_steps.h */
 	struct decode_compact compact;
 	char error[160]; /* after DECODE_CORRUPT: what, in words */
 };
@@ -138,21 +124,33 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count);
 
-/*
- * Decodes heap events into blocks[0..cap), faster, and returns how many blocks
- * that are; a realloc's two are not parted. It ends before anything else, be it
- * an end or an error, and before what it leaves to the others: the last bytes
- * of the input, events with addresses no real stream has, our own version's.
- */
-size_t decode_blocks(struct decoder *d, struct decode_input *in,
-		     struct decode_block *blocks, size_t cap);
+/* What decode_steps() has done. */
+struct decode_steps {
+	size_t count, events;
+	uint64_t bytes;	     /* the sum of all sizes */
+	uint64_t unknown[2]; /* the next event's location; 0: there is none */
+};
 
-/* Like decode_events(), but ends before what decode_blocks() may be for. */
+/*
+ * Decodes heap events into steps[0..cap), faster; a realloc's two are not
+ * parted. It ends before a location that is not known; decode_location() tells
+ * which one that is. And it ends before anything else, be it an end or an
+ * error, and before what it leaves to the others: the last bytes of the input,
+ * odd steps, events with addresses no real stream has, our own version's.
+ */
+struct decode_steps decode_steps(struct decoder *d, struct decode_input *in,
+				 const struct locations *known,
+				 struct step *steps, size_t cap);
+
+/* Is what comes next a heap event of those that decode_steps() may be for? */
+bool decode_is_step(const struct decoder *d, const struct decode_input *in);
+
+/* Sets what tells a location of an event: source, address and line. */
+void decode_location(const uint64_t location[2], struct decode_event *e);
+
+/* Like decode_events(), but ends where decode_is_step(). */
 enum decode_result decode_others(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count);
-
-/* The event of a block, or of a realloc's two: returns how many. */
-size_t decode_block_event(const struct decode_block *b, struct decode_event *e);
 
 #endif

@@ -18,7 +18,7 @@
 #include "report_text.h"
 #include "symbol_runs.h"
 
-/* Events, or blocks, decoded at once: they stay in the second-level cache. */
+/* Events decoded at once: they stay in the second-level cache. */
 #define BATCH 1024
 
 /* From so many bytes on a second thread pays. */
@@ -34,7 +34,6 @@ struct passage {
 	struct decoder decoder;
 	struct decode_input input;
 	struct decode_event events[BATCH];
-	struct decode_block blocks[BATCH];
 	struct model *model;
 	struct symbol_runs runs;
 	size_t matched;	    /* so many bytes may be the first of one */
@@ -101,39 +100,37 @@ static enum ingest_result judge(struct passage *p, enum model_result result,
 	}
 }
 
-static size_t count_events(const struct decode_block *blocks, size_t count)
-{
-	size_t events = 0;
-
-	for (size_t i = 0; i < count; i++)
-		events += blocks[i].kind != DECODE_MOVED;
-	return events;
-}
-
 static void end_run(struct passage *p)
 {
 	symbol_runs_end(&p->runs, model_c_symbols_epoch(p->model));
 }
 
-/* Takes blocks as long as there are any. */
-static enum ingest_result take_blocks(struct passage *p)
+/* Takes heap events as steps, as long as there are any. */
+static enum ingest_result take_steps(struct passage *p)
 {
-	enum ingest_result result = INGEST_OK;
-	size_t count, taken;
+	struct model *const m = p->model;
+	enum model_result fed = MODEL_OK;
+	struct decode_steps done = {.count = 1};
 
-	do {
-		const size_t pos = p->input.pos;
-		enum model_result fed;
+	/* Within a run of symbols it is no time to ask what is known. */
+	if (!decode_is_step(&p->decoder, &p->input))
+		return INGEST_OK;
+	if (p->runs.begun)
+		end_run(p);
+	while (fed == MODEL_OK && done.count != 0) {
+		size_t room;
+		struct step *const steps = model_room(m, &room);
 
-		count = decode_blocks(&p->decoder, &p->input, p->blocks, BATCH);
-		if (count != 0 && p->runs.begun)
-			end_run(p);
-		fed = model_feed_blocks(p->model, p->blocks, count, &taken);
-		if (fed != MODEL_OK)
-			result = judge(p, fed, &p->decoder, pos,
-				       count_events(p->blocks, taken));
-	} while (count != 0 && result == INGEST_OK);
-	return result;
+		done = decode_steps(&p->decoder, &p->input, model_locations(m),
+				    steps, room);
+		fed = model_take_steps(m, &done);
+		if (done.unknown[0] == 0 || fed != MODEL_OK)
+			continue;
+		if (!model_learn(m, done.unknown))
+			fed = MODEL_NO_MEMORY;
+		done.count = 1;
+	}
+	return judge(p, fed, &p->decoder, p->input.pos, 0);
 }
 
 /* Takes symbols that have been taken before, and nothing has changed since. */
@@ -195,7 +192,7 @@ static enum ingest_result take_window(struct passage *p, bool *end)
 
 	do {
 		decoded = DECODE_FULL;
-		result = take_blocks(p);
+		result = take_steps(p);
 		if (result != INGEST_OK)
 			return result;
 		if (take_known_run(p))

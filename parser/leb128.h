@@ -101,6 +101,18 @@ static inline unsigned leb128_next_end(uint64_t *last, unsigned from,
 	return (end & (unsigned)if_there) | (from & ~(unsigned)if_there);
 }
 
+#ifdef LEB128_PEXT
+/*
+ * Where the n-th of the bits is that are set, which has to be there; nth is
+ * 1 << n. Where leb128_has_pext().
+ */
+static inline unsigned leb128_bit_at(uint64_t bits, uint64_t nth)
+{
+	__asm__("pdepq %1, %0, %0" : "+r"(nth) : "rm"(bits));
+	return (unsigned)__builtin_ctzll(nth);
+}
+#endif
+
 /*
  * Reads the two integers in p[0..middle) and p[middle..end), of no more than
  * eight bytes each, the second one maybe of none. Eight bytes from p and from

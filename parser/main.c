@@ -14,7 +14,7 @@
  *			model_result.c tells what has come of it
  *	replay.c	what they do: live.c the blocks, tally.c and override.c
  *			what is counted of sites and pairs of them, samples.c
- *			the heap over time; replay_ops.c does many of them
+ *			the heap over time; replay_steps.c does many of them
  *			fast, replayer.c on a second thread
  *	ingest.c	joins these three, and words how a stream ended;
  *			symbol_runs.c knows symbols that come again

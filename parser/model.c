@@ -47,7 +47,7 @@ void model_free(struct model *m)
 	callsites_clear(&m->callsites);
 	moments_clear(&m->moments);
 	overrides_clear(&m->site_pairs);
-	free(m->locations);
+	free(m->locations.list);
 	free(m);
 }
 
@@ -116,30 +116,19 @@ static enum model_result apply_other(struct model *m,
 						       : MODEL_NO_MEMORY;
 }
 
-/* What is fed: events, or blocks, and the other is NULL. */
-struct feed {
-	const struct decode_event *events;
-	const struct decode_block *blocks;
-	size_t count;
-};
-
-/* The steps of an event, which was a block if that is not NULL. */
 static enum model_result steps_of_event(struct model *m,
 					const struct decode_event *e,
-					const struct decode_block *block,
-					size_t position, struct replay_op *out,
-					size_t *prepared)
+					struct step *out, size_t *prepared)
 {
-	uint32_t site;
+	uint32_t owner;
 
 	/* Before anything is known of its site. */
 	if (model_is_too_much(m, e))
 		return MODEL_OVERFLOW;
-	site = block != NULL ? model_locate_block(m, block, e)
-			     : model_locate(m, e);
-	if (site == MODEL_NO_CALLSITE)
+	owner = model_locate(m, e);
+	if (owner == LOCATION_UNKNOWN)
 		return MODEL_NO_MEMORY;
-	model_steps(m, e, site, position, out, prepared);
+	model_steps(m, e, owner, out, prepared);
 	return MODEL_OK;
 }
 
@@ -147,17 +136,16 @@ static enum model_result steps_of_event(struct model *m,
  * Applies the symbols and records among events and makes ready the rest, until
  * something is wrong or there is no room: *taken is how many events that were.
  */
-static enum model_result prepare_events(struct model *m,
-					const struct decode_event *events,
-					size_t count, size_t *taken,
-					struct replay_op *out, size_t room,
-					size_t *prepared)
+static enum model_result prepare(struct model *m,
+				 const struct decode_event *events,
+				 size_t count, size_t *taken, struct step *out,
+				 size_t room, size_t *prepared)
 {
 	enum model_result result = MODEL_OK;
 	size_t i = 0;
 
-	if (count > room / 2)
-		count = room / 2;
+	if (count > room / MODEL_EVENT_PLACES)
+		count = room / MODEL_EVENT_PLACES;
 	*prepared = 0;
 	while (i < count) {
 		if (model_is_heap_event(&events[i]))
@@ -166,8 +154,7 @@ static enum model_result prepare_events(struct model *m,
 		if (i == count)
 			break;
 		result = model_is_heap_event(&events[i])
-				 ? steps_of_event(m, &events[i], NULL, i, out,
-						  prepared)
+				 ? steps_of_event(m, &events[i], out, prepared)
 				 : apply_other(m, &events[i]);
 		if (result != MODEL_OK)
 			break;
@@ -177,67 +164,22 @@ static enum model_result prepare_events(struct model *m,
 	return result;
 }
 
-/* The same for blocks. */
-static enum model_result prepare_blocks(struct model *m,
-					const struct decode_block *blocks,
-					size_t count, size_t *taken,
-					struct replay_op *out, size_t room,
-					size_t *prepared)
+/* ---- both ways, with a second thread and without one */
+
+/* Where steps may be written, and how many places there are. */
+static struct step *find_room(struct model *m, size_t *count)
 {
-	enum model_result result = MODEL_OK;
-	struct decode_event e;
-	size_t i = 0;
-
-	if (count > room)
-		count = room - (blocks[room].kind == DECODE_MOVED);
-	*prepared = 0;
-	model_fetch_locations(m, blocks, count);
-	while (result == MODEL_OK) {
-		size_t size;
-
-		i = model_block_steps(m, blocks, i, count, out, prepared);
-		if (i == count)
-			break;
-		size = decode_block_event(&blocks[i], &e);
-		result = steps_of_event(m, &e, &blocks[i], i, out, prepared);
-		if (result == MODEL_OK)
-			i += size;
+	if (m->replayer == NULL) {
+		*count = MODEL_BATCH;
+		return m->batch;
 	}
-	*taken = i;
-	return result;
+	if (m->room == NULL) {
+		m->room = replayer_room(m->replayer);
+		m->in_room = 0;
+	}
+	*count = REPLAYER_ROOM - m->in_room;
+	return m->room + m->in_room;
 }
-
-/* Of what is fed, from one on; the positions are counted from there. */
-static enum model_result prepare_batch(struct model *m, const struct feed *feed,
-				       size_t from, size_t *taken,
-				       struct replay_op *out, size_t room,
-				       size_t *prepared)
-{
-	const size_t count = feed->count - from;
-
-	return feed->blocks != NULL
-		       ? prepare_blocks(m, feed->blocks + from, count, taken,
-					out, room, prepared)
-		       : prepare_events(m, feed->events + from, count, taken,
-					out, room, prepared);
-}
-
-static enum model_result feed_batch(struct model *m, const struct feed *feed,
-				    size_t from, size_t *taken)
-{
-	enum model_result result, replayed;
-	size_t prepared, done;
-
-	result = prepare_batch(m, feed, from, taken, m->batch, MODEL_BATCH,
-			       &prepared);
-	replayed = replay_ops(&m->replay, m->batch, prepared, &done);
-	if (replayed == MODEL_OK)
-		return result;
-	*taken = m->batch[done].position;
-	return replayed;
-}
-
-/* ---- with a second thread */
 
 static enum model_result give_room(struct model *m)
 {
@@ -245,22 +187,14 @@ static enum model_result give_room(struct model *m)
 	return replayer_give(m->replayer, m->in_room);
 }
 
-static enum model_result feed_room(struct model *m, const struct feed *feed,
-				   size_t from, size_t *taken)
+/* Has so many steps replayed that have been written there. */
+static enum model_result give(struct model *m, size_t count)
 {
-	enum model_result result, given = MODEL_OK;
-	size_t prepared;
-
-	if (m->room == NULL) {
-		m->room = replayer_room(m->replayer);
-		m->in_room = 0;
-	}
-	result = prepare_batch(m, feed, from, taken, m->room + m->in_room,
-			       REPLAYER_ROOM - m->in_room, &prepared);
-	m->in_room += prepared;
-	if (m->in_room + REPLAYER_LEAST > REPLAYER_ROOM)
-		given = give_room(m);
-	return given != MODEL_OK ? given : result;
+	if (m->replayer == NULL)
+		return replay_steps(&m->replay, m->batch, count);
+	m->in_room += count;
+	return m->in_room + REPLAYER_LEAST > REPLAYER_ROOM ? give_room(m)
+							   : MODEL_OK;
 }
 
 bool model_use_thread(struct model *m)
@@ -285,41 +219,51 @@ enum model_result model_settle(struct model *m)
 	return replayer_settle(m->replayer);
 }
 
-/* ---- both ways */
+/* ---- what is fed */
 
-static enum model_result feed_all(struct model *m, const struct feed *feed,
-				  size_t *taken)
+static void begin_feeding(struct model *m)
 {
-	enum model_result result = MODEL_OK;
-	size_t at = 0, done;
-
 	m->shown = false;
 	if (!m->begun)
 		begin_stream(m);
-	while (at < feed->count && result == MODEL_OK) {
-		result = (m->replayer != NULL ? feed_room
-					      : feed_batch)(m, feed, at, &done);
-		at += done;
-	}
-	*taken = at;
-	return result;
 }
 
 enum model_result model_feed(struct model *m, const struct decode_event *events,
 			     size_t count, size_t *taken)
 {
-	const struct feed feed = {.events = events, .count = count};
+	enum model_result result = MODEL_OK, given;
+	size_t at = 0, room, prepared, done;
 
-	return feed_all(m, &feed, taken);
+	begin_feeding(m);
+	while (at < count && result == MODEL_OK) {
+		struct step *const steps = find_room(m, &room);
+
+		result = prepare(m, events + at, count - at, &done, steps, room,
+				 &prepared);
+		at += done;
+		given = give(m, prepared);
+		if (given != MODEL_OK)
+			result = given;
+	}
+	*taken = at;
+	return result;
 }
 
-enum model_result model_feed_blocks(struct model *m,
-				    const struct decode_block *blocks,
-				    size_t count, size_t *taken)
+struct step *model_room(struct model *m, size_t *count)
 {
-	const struct feed feed = {.blocks = blocks, .count = count};
+	begin_feeding(m);
+	if (!model_is_nearly_too_much(m))
+		return find_room(m, count);
+	*count = 0;
+	return NULL;
+}
 
-	return feed_all(m, &feed, taken);
+enum model_result model_take_steps(struct model *m,
+				   const struct decode_steps *steps)
+{
+	m->bytes += steps->bytes;
+	m->event += steps->events;
+	return steps->count != 0 ? give(m, steps->count) : MODEL_OK;
 }
 
 uint64_t model_c_symbols_epoch(struct model *m)

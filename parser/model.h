@@ -16,7 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct decode_block;
+struct decode_steps;
+struct locations;
+struct step;
 struct decode_event;
 struct model;
 
@@ -285,19 +287,28 @@ void model_share_work(struct model *m, model_work_fn *work, void *arg);
 enum model_result model_settle(struct model *m);
 
 /*
- * Applies events in order. *taken is how many were applied in full: on
- * anything but MODEL_OK the one after them is the culprit.
+ * Applies events in order. *taken is how many were applied; if the result is
+ * about the content of the stream, the one after them is the culprit.
  */
 enum model_result model_feed(struct model *m, const struct decode_event *events,
 			     size_t count, size_t *taken);
 
 /*
- * The same, faster, for heap events as decode_blocks() has them; a realloc's
- * two go together, and *taken is how many blocks.
+ * The same, faster, for heap events that decode_steps() has made steps of:
+ * where it may write them, and how many, which is none when the sum of sizes
+ * may be too much soon; what it may know of locations; and what is to be done
+ * with what it has written there. Nothing else may go between these three.
  */
-enum model_result model_feed_blocks(struct model *m,
-				    const struct decode_block *blocks,
-				    size_t count, size_t *taken);
+struct step *model_room(struct model *m, size_t *count);
+const struct locations *model_locations(struct model *m);
+enum model_result model_take_steps(struct model *m,
+				   const struct decode_steps *steps);
+
+/*
+ * Finds out who is at a location that decode_steps() did not know, and makes it
+ * known. An event of it has to follow. False without memory.
+ */
+bool model_learn(struct model *m, const uint64_t location[2]);
 
 /*
  * Grows when a C symbol is not what it was when this was last asked for, be it

@@ -14,15 +14,16 @@
  * The cache has at least as many places as there are sites, up to a limit;
  * places are fetched early when there are many.
  */
-#define CACHE_FIRST_LOG 12
+#define CACHE_FIRST_LOG 14
 #define CACHE_LAST_LOG	19
-#define CACHE_NEAR_LOG	13 /* so large it is near the processor */
+#define CACHE_NEAR_LOG	14 /* so large it is near the processor */
 
 bool model_open_locations(struct model *m)
 {
-	m->location_shift = 65 - CACHE_FIRST_LOG;
-	m->locations = calloc(1u << CACHE_FIRST_LOG, sizeof(*m->locations));
-	return m->locations != NULL;
+	m->locations.shift = 65 - CACHE_FIRST_LOG;
+	m->locations.list =
+		calloc(1u << CACHE_FIRST_LOG, sizeof(*m->locations.list));
+	return m->locations.list != NULL;
 }
 
 /*
@@ -72,7 +73,7 @@ static uint32_t further_site(struct model *m)
 
 static inline unsigned cache_log(const struct model *m)
 {
-	return 65 - m->location_shift;
+	return 65 - m->locations.shift;
 }
 
 /* Makes the cache twice as large, if it can be. */
@@ -83,22 +84,25 @@ static void grow_cache(struct model *m)
 
 	if (larger == NULL)
 		return;
-	free(m->locations);
-	m->locations = larger;
-	m->location_shift--;
+	free(m->locations.list);
+	m->locations.list = larger;
+	m->locations.shift--;
+	m->locations.far = cache_log(m) > CACHE_NEAR_LOG;
 	huge_advise(larger, sizeof(*larger) << cache_log(m));
 }
 
-/* When an epoch needs more than the 32 bits, the cache begins anew. */
-uint32_t model_location_epoch(struct model *m)
+const struct locations *model_locations(struct model *m)
 {
+	struct locations *const l = &m->locations;
 	const uint64_t epoch = symtab_epoch(&m->symtab);
 
+	/* When an epoch needs more than the 32 bits, the cache begins anew. */
 	if (epoch >> 32 != m->location_epochs) {
-		memset(m->locations, 0, sizeof(*m->locations) << cache_log(m));
+		memset(l->list, 0, sizeof(*l->list) << cache_log(m));
 		m->location_epochs = epoch >> 32;
 	}
-	return (uint32_t)epoch;
+	l->epoch = (uint32_t)epoch;
+	return l;
 }
 
 /* The callsite of a location that is not INTERNAL. */
@@ -119,7 +123,7 @@ static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
 	return site;
 }
 
-/* The same of any, with CALLSITES_INTERNAL if it is that. */
+/* Who is at any location; LOCATION_UNKNOWN without memory. */
 static uint32_t resolve(struct model *m, const struct decode_event *e)
 {
 	const uint32_t site =
@@ -127,40 +131,42 @@ static uint32_t resolve(struct model *m, const struct decode_event *e)
 			? internal_site(m)
 			: resolve_symbol(m, e);
 
-	if (site != MODEL_NO_CALLSITE && site == m->internal)
-		return site | CALLSITES_INTERNAL;
-	return site;
+	if (site == MODEL_NO_CALLSITE)
+		return LOCATION_UNKNOWN;
+	return location_owner(site) |
+	       (site == m->internal ? LOCATION_INTERNAL : 0);
 }
 
+/* The same, and makes it known. */
 static uint32_t locate(struct model *m, const uint64_t key[2],
 		       const struct decode_event *e)
 {
-	const uint32_t epoch = model_location_epoch(m);
-	struct location *place = location_place(m, key);
-	uint32_t site;
+	const struct locations *const known = model_locations(m);
+	uint32_t owner = locations_find(known, key);
+	struct location *place;
 
-	if (location_is(&place[0], key, epoch))
-		return place[0].site;
-	if (location_is(&place[1], key, epoch))
-		return place[1].site;
-	site = resolve(m, e);
-	if (site == MODEL_NO_CALLSITE)
-		return MODEL_NO_CALLSITE;
-	place = location_place(m, key); /* it may have grown */
+	if (owner != LOCATION_UNKNOWN)
+		return owner;
+	owner = resolve(m, e);
+	if (owner == LOCATION_UNKNOWN)
+		return LOCATION_UNKNOWN;
+	place = locations_place(known, key);
 	place[1] = place[0];
-	place[0] = (struct location){{key[0], key[1]}, epoch, site};
-	return site;
+	place[0] = (struct location){{key[0], key[1]}, known->epoch, owner};
+	return owner;
 }
 
-uint32_t model_locate_block(struct model *m, const struct decode_block *block,
-			    const struct decode_event *e)
+bool model_learn(struct model *m, const uint64_t location[2])
 {
-	return locate(m, block->location, e);
+	struct decode_event e;
+
+	decode_location(location, &e);
+	return locate(m, location, &e) != LOCATION_UNKNOWN;
 }
 
 uint32_t model_locate(struct model *m, const struct decode_event *e)
 {
-	/* No block's, the lowest bit of whose first byte is not set. */
+	/* No location's own, the lowest bit of whose first byte is not set. */
 	const uint64_t key[2] = {
 		htole64(e->address << 8 | (uint64_t)e->source << 1 | 1),
 		e->line,
@@ -171,14 +177,8 @@ uint32_t model_locate(struct model *m, const struct decode_event *e)
 		return e->address >> 56 == 0 ? locate(m, key, e)
 					     : resolve(m, e);
 	found = callsites_find(&m->callsites, e->address);
-	return found == CALLSITES_FURTHER ? further_site(m) : found;
-}
-
-void model_fetch_locations(const struct model *m,
-			   const struct decode_block *blocks, size_t count)
-{
-	if (cache_log(m) <= CACHE_NEAR_LOG)
-		return;
-	for (size_t i = 0; i < count; i++)
-		__builtin_prefetch(location_place(m, blocks[i].location));
+	if (found == CALLSITES_FURTHER)
+		found = further_site(m);
+	return found == MODEL_NO_CALLSITE ? LOCATION_UNKNOWN
+					  : location_owner(found);
 }

@@ -18,17 +18,10 @@
 #include "site.h"
 #include "symtab.h"
 
-#define MODEL_BATCH 512u
+#define MODEL_BATCH 1024u
 
 /* A sum of sizes, or of times, that is more than this is corrupt. */
 #define MODEL_SUM_MAX (1ull << 60)
-
-/* A location of events whose callsite is known. */
-struct location {
-	uint64_t key[2]; /* that of a block, or location_key(); 0: free */
-	uint32_t epoch;	 /* model_location_epoch() */
-	uint32_t site;	 /* the callsite, maybe with CALLSITES_INTERNAL */
-};
 
 struct model {
 	struct symtab symtab;
@@ -45,13 +38,12 @@ struct model {
 	struct moments moments;
 	uint64_t lost_events;
 	uint64_t bytes;		    /* the sum of all sizes of all streams */
-	struct location *locations; /* 1 << (65 - location_shift) of them */
-	unsigned location_shift;
-	uint64_t location_epochs; /* what they leave out of the epoch */
-	struct replay_op batch[MODEL_BATCH]; /* without a second thread */
+	struct locations locations; /* whose callsites are known */
+	uint64_t location_epochs;   /* what they leave out of the epoch */
+	struct step batch[MODEL_BATCH]; /* without a second thread */
 
 	struct replayer *replayer; /* NULL: no second thread */
-	struct replay_op *room;	   /* of the replayer, NULL: none yet */
+	struct step *room;	   /* of the replayer, NULL: none yet */
 	size_t in_room;
 
 	struct replay replay; /* maybe the second thread's: settle first */
@@ -72,63 +64,46 @@ static inline bool model_is_heap_event(const struct decode_event *e)
 /* False without memory. */
 bool model_open_locations(struct model *m);
 
-static inline uint64_t location_hash(const uint64_t key[2])
+/* What locations have for a callsite, maybe with CALLSITES_INTERNAL. */
+static inline uint32_t location_owner(uint32_t callsite)
 {
-	return (key[0] ^ key[1] * HASH_ODD_1) * HASH_ODD_2;
+	_Static_assert(CALLSITES_INTERNAL == LOCATION_INTERNAL, "");
+	return (callsite & CALLSITES_INTERNAL) |
+	       owner_of(callsite & ~CALLSITES_INTERNAL, false);
 }
-
-/* A location is at one of two places in a row; this is the first. */
-static inline struct location *location_place(const struct model *m,
-					      const uint64_t key[2])
-{
-	return &m->locations[location_hash(key) >> m->location_shift << 1];
-}
-
-static inline bool location_is(const struct location *l, const uint64_t key[2],
-			       uint32_t epoch)
-{
-	return l->key[0] == key[0] && l->key[1] == key[1] && l->epoch == epoch;
-}
-
-/* What a location means depends on the symbols: the low bits of their epoch. */
-uint32_t model_location_epoch(struct model *m);
 
 /*
- * The callsite of a heap event, with CALLSITES_INTERNAL if it is that;
- * MODEL_NO_CALLSITE without memory. The second is for an event that was block.
+ * Who is at the location of a heap event, as struct location has it;
+ * LOCATION_UNKNOWN without memory. From then on it is known.
  */
 uint32_t model_locate(struct model *m, const struct decode_event *e);
-uint32_t model_locate_block(struct model *m, const struct decode_block *block,
-			    const struct decode_event *e);
-
-/* Fetches where the blocks' locations are, if that is far. */
-void model_fetch_locations(const struct model *m,
-			   const struct decode_block *blocks, size_t count);
 
 /* ---- model_steps.c */
 
 /* Would the sum of all sizes be too much? Each of them may be anything. */
 bool model_is_too_much(const struct model *m, const struct decode_event *e);
 
-/*
- * Writes the steps of a heap event of a callsite, which is not too much, to
- * ops + *count, where there is room for two, and counts them; position is for
- * replay_op.
- */
-void model_steps(struct model *m, const struct decode_event *e, uint32_t site,
-		 size_t position, struct replay_op *ops, size_t *count);
+/* Before that. No batch of common steps may get from here to there. */
+bool model_is_nearly_too_much(const struct model *m);
+
+/* Places that the steps of an event take at most. */
+#define MODEL_EVENT_PLACES 4u
 
 /*
- * The same, fast, for events of a compact stream, or for blocks, from one on
- * that are common; the positions are their indexes. Returns the index of the
- * first that is not, or to.
+ * Writes the steps of a heap event, which is not too much, to steps + *count,
+ * where there is room for them, and counts their places.
+ */
+void model_steps(struct model *m, const struct decode_event *e, uint32_t owner,
+		 struct step *steps, size_t *count);
+
+/*
+ * The same, fast, for events of a compact stream from one on that are common,
+ * which take no more than two places. Returns the index of the first that is
+ * not, or to.
  */
 size_t model_numbered_steps(struct model *m, const struct decode_event *events,
-			    size_t from, size_t to, struct replay_op *ops,
+			    size_t from, size_t to, struct step *steps,
 			    size_t *count);
-size_t model_block_steps(struct model *m, const struct decode_block *blocks,
-			 size_t from, size_t to, struct replay_op *ops,
-			 size_t *count);
 
 /* ---- model_result.c */
 

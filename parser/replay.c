@@ -37,34 +37,52 @@ static void note_conflict(struct replay *r)
 		r->first_conflict_event = r->now.event;
 }
 
-static inline uint32_t site_of(const struct replay_op *op)
+/* A step in full. */
+struct deed {
+	uint64_t address, size;
+	uint32_t owner;
+	unsigned flags;
+};
+
+static struct deed deed_of(const struct step *step)
 {
-	return owner_site(op->block.owner);
+	struct deed d = {step->address, step->size, step->owner, step->flags};
+
+	if (step->flags & STEP_ODD) {
+		d.address |= (uint64_t)step[1].address << STEP_ADDRESS_BITS;
+		d.size |= (uint64_t)step[1].size << STEP_SIZE_BITS;
+	}
+	return d;
 }
 
-static inline bool by_realloc(const struct replay_op *op)
+static inline uint32_t site_of(const struct deed *deed)
 {
-	return op->block.owner & OWNER_BY_REALLOC;
+	return owner_site(deed->owner);
+}
+
+static inline bool by_realloc(const struct deed *deed)
+{
+	return deed->owner & OWNER_BY_REALLOC;
 }
 
 /* ---- lives handed out */
 
-/* op is NULL for a life that has not ended. */
-static bool hand_out(struct replay *r, const struct replay_op *op,
+/* deed is NULL for a life that has not ended. */
+static bool hand_out(struct replay *r, const struct deed *deed,
 		     const struct live_entry *entry)
 {
 	const struct live_history *const h = live_history_of(&r->live, entry);
-	const bool replaced = op != NULL && op->flags & REPLAY_BIRTH;
+	const bool replaced = deed != NULL && deed->flags & STEP_BIRTH;
 	const struct model_life life = {
 		.address = entry->address,
 		.size = live_size(&r->live, entry),
 		.born_event = h->born_event,
-		.died_event = op ? r->now.event : 0,
+		.died_event = deed ? r->now.event : 0,
 		.realloc_of = h->realloc_of,
 		.born_callsite = owner_site(entry->owner),
-		.died_callsite = op ? site_of(op) : MODEL_NO_CALLSITE,
+		.died_callsite = deed ? site_of(deed) : MODEL_NO_CALLSITE,
 		.born_by_realloc = entry->owner & OWNER_BY_REALLOC,
-		.died_by_realloc = op && !replaced && by_realloc(op),
+		.died_by_realloc = deed && !replaced && by_realloc(deed),
 		.replaced = replaced,
 	};
 
@@ -72,15 +90,15 @@ static bool hand_out(struct replay *r, const struct replay_op *op,
 }
 
 /* The life of a block from before the recording, of which only the end is. */
-static bool hand_out_earlier(struct replay *r, const struct replay_op *op)
+static bool hand_out_earlier(struct replay *r, const struct deed *deed)
 {
 	const struct model_life life = {
-		.address = op->block.address,
-		.size = replay_size(op),
+		.address = deed->address,
+		.size = deed->size,
 		.died_event = r->now.event,
 		.born_callsite = MODEL_NO_CALLSITE,
-		.died_callsite = site_of(op),
-		.died_by_realloc = by_realloc(op),
+		.died_callsite = site_of(deed),
+		.died_by_realloc = by_realloc(deed),
 	};
 
 	return r->on_life == NULL || life.address == 0 ||
@@ -103,15 +121,14 @@ static bool count_other(struct replay *r, uint32_t site, enum other what,
 	return true;
 }
 
-static enum model_result end_earlier(struct replay *r,
-				     const struct replay_op *op)
+static enum model_result end_earlier(struct replay *r, const struct deed *deed)
 {
-	if (!count_other(r, site_of(op),
-			 by_realloc(op) ? OTHER_EARLIER_REALLOC
-					: OTHER_EARLIER_FREE,
-			 replay_size(op)))
+	if (!count_other(r, site_of(deed),
+			 by_realloc(deed) ? OTHER_EARLIER_REALLOC
+					  : OTHER_EARLIER_FREE,
+			 deed->size))
 		return MODEL_NO_MEMORY;
-	return hand_out_earlier(r, op) ? MODEL_OK : MODEL_STOPPED;
+	return hand_out_earlier(r, deed) ? MODEL_OK : MODEL_STOPPED;
 }
 
 /*
@@ -145,44 +162,42 @@ bool replay_count_death(struct replay *r, uint64_t key, uint64_t bytes,
 }
 
 /* Ends a life and takes the block out. */
-static enum model_result end_life(struct replay *r, const struct replay_op *op,
+static enum model_result end_life(struct replay *r, const struct deed *deed,
 				  struct live_entry *old)
 {
 	const uint64_t size = live_size(&r->live, old);
 	bool go_on = true;
 
 	if (!replay_count_death(
-		    r, override_key(op->block.owner, owner_site(old->owner)),
-		    size, r->now.event))
+		    r, override_key(deed->owner, owner_site(old->owner)), size,
+		    r->now.event))
 		return MODEL_NO_MEMORY;
 	r->now.live_bytes -= size;
-	if (size != replay_size(op))
+	if (size != deed->size)
 		note_conflict(r);
 	if (r->on_life != NULL) {
 		r->realloc_of = live_history_of(&r->live, old)->born_event;
-		go_on = hand_out(r, op, old);
+		go_on = hand_out(r, deed, old);
 	}
 	live_remove(&r->live, old);
 	return go_on ? MODEL_OK : MODEL_STOPPED;
 }
 
-static enum model_result apply_death(struct replay *r,
-				     const struct replay_op *op)
+static enum model_result apply_death(struct replay *r, const struct deed *deed)
 {
-	struct live_entry *const old =
-		live_find(&r->live, op->block.address,
-			  live_hash(&r->live, op->block.address));
+	struct live_entry *const old = live_find(
+		&r->live, deed->address, live_hash(&r->live, deed->address));
 
-	if (op->flags & REPLAY_INTERNAL && op->block.address != 0)
+	if (deed->flags & STEP_INTERNAL && deed->address != 0)
 		r->collected =
 			(struct replay_point){r->now.event, r->now.begun_bytes};
-	return old == NULL ? end_earlier(r, op) : end_life(r, op, old);
+	return old == NULL ? end_earlier(r, deed) : end_life(r, deed, old);
 }
 
 /* ---- births */
 
 /* Ends a life because another one begins at its address. */
-static bool replace_life(struct replay *r, const struct replay_op *op,
+static bool replace_life(struct replay *r, const struct deed *deed,
 			 const struct live_entry *entry)
 {
 	const uint64_t size = live_size(&r->live, entry);
@@ -192,7 +207,7 @@ static bool replace_life(struct replay *r, const struct replay_op *op,
 	r->totals.replaced_blocks++;
 	r->totals.replaced_bytes += size;
 	note_conflict(r);
-	return r->on_life == NULL || hand_out(r, op, entry);
+	return r->on_life == NULL || hand_out(r, deed, entry);
 }
 
 void replay_note_site(struct replay *r, uint32_t owner, uint64_t event)
@@ -204,55 +219,54 @@ void replay_note_site(struct replay *r, uint32_t owner, uint64_t event)
 		of_site->site_event = event;
 }
 
-static void count_birth(struct replay *r, const struct replay_op *op)
+static void count_birth(struct replay *r, const struct deed *deed)
 {
-	replay_note_site(r, op->block.owner, r->now.event);
-	count_block(&tallies_get(&r->tallies, op->block.owner)->sum,
-		    replay_size(op), r->now.event);
-	r->now.live_bytes += replay_size(op);
-	r->now.begun_bytes += replay_size(op);
+	replay_note_site(r, deed->owner, r->now.event);
+	count_block(&tallies_get(&r->tallies, deed->owner)->sum, deed->size,
+		    r->now.event);
+	r->now.live_bytes += deed->size;
+	r->now.begun_bytes += deed->size;
 	if (r->now.live_bytes > r->peak.bytes)
 		r->peak =
 			(struct replay_point){r->now.event, r->now.live_bytes};
 }
 
-static enum model_result apply_birth(struct replay *r,
-				     const struct replay_op *op)
+static enum model_result apply_birth(struct replay *r, const struct deed *deed)
 {
-	const uint64_t hash = live_hash(&r->live, op->block.address);
+	const uint64_t hash = live_hash(&r->live, deed->address);
 	struct live_entry *entry;
 	bool go_on = true;
 
-	if (!tallies_make(&r->tallies, site_of(op)) ||
-	    !live_reserve(&r->live, replay_size(op)))
+	if (!tallies_make(&r->tallies, site_of(deed)) ||
+	    !live_reserve(&r->live, deed->size))
 		return MODEL_NO_MEMORY;
-	entry = live_find(&r->live, op->block.address, hash);
+	entry = live_find(&r->live, deed->address, hash);
 	if (entry != NULL) {
-		go_on = replace_life(r, op, entry);
-		live_replace(&r->live, entry, replay_size(op), op->block.owner);
+		go_on = replace_life(r, deed, entry);
+		live_replace(&r->live, entry, deed->size, deed->owner);
 	} else {
-		entry = live_insert(&r->live, op->block.address, hash,
-				    replay_size(op), op->block.owner);
+		entry = live_insert(&r->live, deed->address, hash, deed->size,
+				    deed->owner);
 	}
 	if (r->on_life != NULL)
 		*live_history_of(&r->live, entry) =
 			(struct live_history){r->now.event, r->realloc_of};
-	count_birth(r, op);
+	count_birth(r, deed);
 	return go_on ? MODEL_OK : MODEL_STOPPED;
 }
 
 /* An attempt, or a birth of nothing. */
 static enum model_result apply_nothing(struct replay *r,
-				       const struct replay_op *op)
+				       const struct deed *deed)
 {
-	const bool failed = op->flags & REPLAY_FAILED;
+	const bool failed = deed->flags & STEP_FAILED;
 
-	if ((!failed && !tallies_make(&r->tallies, site_of(op))) ||
-	    !count_other(r, site_of(op), failed ? OTHER_FAILED : OTHER_UNBORN,
-			 replay_size(op)))
+	if ((!failed && !tallies_make(&r->tallies, site_of(deed))) ||
+	    !count_other(r, site_of(deed), failed ? OTHER_FAILED : OTHER_UNBORN,
+			 deed->size))
 		return MODEL_NO_MEMORY;
 	if (!failed)
-		tallies_get(&r->tallies, op->block.owner)->sum.blocks++;
+		tallies_get(&r->tallies, deed->owner)->sum.blocks++;
 	return MODEL_OK;
 }
 
@@ -271,22 +285,23 @@ void replay_take_sample(struct replay *r)
 		samples_regular(&r->samples, sample(r));
 }
 
-enum model_result replay_apply(struct replay *r, const struct replay_op *op)
+enum model_result replay_apply(struct replay *r, const struct step *step)
 {
+	const struct deed whole = deed_of(step), *const deed = &whole;
 	enum model_result result;
 
-	if (op->flags & REPLAY_FIRST) {
+	if (deed->flags & STEP_FIRST) {
 		replay_take_sample(r);
 		r->now.event++;
 		r->realloc_of = 0;
 	}
-	if (op->flags & (REPLAY_FAILED | REPLAY_UNBORN))
-		result = apply_nothing(r, op);
-	else if (op->flags & REPLAY_BIRTH)
-		result = apply_birth(r, op);
+	if (deed->flags & (STEP_FAILED | STEP_UNBORN))
+		result = apply_nothing(r, deed);
+	else if (deed->flags & STEP_BIRTH)
+		result = apply_birth(r, deed);
 	else
-		result = apply_death(r, op);
-	if (result == MODEL_NO_MEMORY && op->flags & REPLAY_FIRST)
+		result = apply_death(r, deed);
+	if (result == MODEL_NO_MEMORY && deed->flags & STEP_FIRST)
 		r->now.event--;
 	return result;
 }

@@ -18,37 +18,8 @@
 #include "live.h"
 #include "model.h"
 #include "samples.h"
+#include "step.h"
 #include "tally.h"
-
-/*
- * What an event does to one block. A realloc is two: the death of the old
- * block, and what comes of it as the second. Other events are one.
- */
-enum replay_flags {
-	REPLAY_BIRTH = 1,    /* of the block at the address; else its death */
-	REPLAY_FIRST = 2,    /* of its event */
-	REPLAY_INTERNAL = 4, /* the site is INTERNAL */
-	/* No address, a size from LIVE_SIZE_BIG on, or one of the next two. */
-	REPLAY_ODD = 8,
-	REPLAY_FAILED = 16, /* an attempt that got nothing */
-	REPLAY_UNBORN = 32, /* nothing was asked for, and nothing came */
-};
-
-struct replay_op {
-	/*
-	 * As the table has it or will have it; the owner is who does it, and
-	 * whether by realloc. Of an odd step the size has an upper half.
-	 */
-	struct live_entry block;
-	uint32_t size_above;
-	uint8_t flags;	   /* of enum replay_flags */
-	uint16_t position; /* for the caller */
-};
-
-static inline uint64_t replay_size(const struct replay_op *op)
-{
-	return (uint64_t)op->size_above << 32 | op->block.size;
-}
 
 /*
  * How many steps are done together: while one block of them is, the next one's
@@ -104,11 +75,11 @@ void replay_clear(struct replay *r);
 void replay_begin_stream(struct replay *r);
 
 /*
- * Applies the steps of whole events in order. Anything but MODEL_OK: step
- * *taken is the culprit; without memory what has been counted is not whole.
+ * Applies the steps of whole events in order; count is that of their places.
+ * Without memory what has been counted is not whole.
  */
-enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
-			     size_t count, size_t *taken);
+enum model_result replay_steps(struct replay *r, const struct step *steps,
+			       size_t count);
 
 /* Hands out the lives still alive and drops the table of blocks. */
 enum model_result replay_end_stream(struct replay *r);

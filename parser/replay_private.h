@@ -1,5 +1,5 @@
 /*
- * replay_private.h - a replay inside, for replay.c and replay_ops.c.
+ * replay_private.h - a replay inside, for replay.c and replay_steps.c.
  */
 #ifndef MEMPARSE_REPLAY_PRIVATE_H
 #define MEMPARSE_REPLAY_PRIVATE_H
@@ -7,7 +7,7 @@
 #include "replay.h"
 
 /* Applies any step. Without memory nothing of it has been applied. */
-enum model_result replay_apply(struct replay *r, const struct replay_op *op);
+enum model_result replay_apply(struct replay *r, const struct step *step);
 
 /* Counts a death at its override. False without memory: nothing has changed. */
 bool replay_count_death(struct replay *r, uint64_t key, uint64_t bytes,

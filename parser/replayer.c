@@ -23,7 +23,7 @@
 #define ROOMS_KEPT (ROOMS / 4 * 3)
 
 struct room {
-	struct replay_op ops[REPLAYER_ROOM];
+	struct step steps[REPLAYER_ROOM];
 	size_t count;
 };
 
@@ -85,11 +85,10 @@ static void replay_room(struct replayer *p)
 {
 	const struct room *const room = &p->rooms[p->done % ROOMS];
 	enum model_result result;
-	size_t taken;
 
 	if (p->result == MODEL_OK) {
 		pthread_mutex_unlock(&p->lock);
-		result = replay_ops(p->replay, room->ops, room->count, &taken);
+		result = replay_steps(p->replay, room->steps, room->count);
 		pthread_mutex_lock(&p->lock);
 		p->result = result;
 	}
@@ -143,7 +142,7 @@ void replayer_share(struct replayer *p, model_work_fn *work, void *arg)
 	pthread_mutex_unlock(&p->lock);
 }
 
-struct replay_op *replayer_room(struct replayer *p)
+struct step *replayer_room(struct replayer *p)
 {
 	pthread_mutex_lock(&p->lock);
 	while (p->given - p->done == ROOMS) {
@@ -153,7 +152,7 @@ struct replay_op *replayer_room(struct replayer *p)
 			pthread_cond_wait(&p->changed, &p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);
-	return p->rooms[p->given % ROOMS].ops;
+	return p->rooms[p->given % ROOMS].steps;
 }
 
 enum model_result replayer_give(struct replayer *p, size_t count)

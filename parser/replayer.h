@@ -14,7 +14,7 @@
 
 #include "replay.h"
 
-/* Steps that fit into a room; the rooms take 3 MiB. */
+/* Steps that fit into a room; the rooms take 2 MiB. */
 #define REPLAYER_ROOM 4096u
 /* With less left in it, a room is as good as full. */
 #define REPLAYER_LEAST 256u
@@ -31,7 +31,7 @@ struct replayer *replayer_start(struct replay *r);
 void replayer_share(struct replayer *p, model_work_fn *work, void *arg);
 
 /* A room to fill; waits for one. */
-struct replay_op *replayer_room(struct replayer *p);
+struct step *replayer_room(struct replayer *p);
 
 /*
  * Gives away the room that replayer_room() returned, with so many steps.

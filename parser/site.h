@@ -12,9 +12,10 @@
 
 #include "model.h"
 #include "names.h"
+#include "step.h"
 
 #define SITE_BLOCK_LOG 8
-#define SITE_MAX       0x3fffffffu /* a live block's owner has 31 bits */
+#define SITE_MAX       OWNER_SITE_MAX
 #define SITE_FULL      (MODEL_NO_SITE - 1)
 
 /* What tells a site from others; see struct model_site. */
@@ -54,18 +55,5 @@ uint32_t sites_intern_stored(struct sites *s, struct names *n,
 
 /* Zeroed memory is an empty table. Back to that. */
 void sites_clear(struct sites *s);
-
-/* A site, and whether something there is by realloc. */
-#define OWNER_BY_REALLOC 1u
-
-static inline uint32_t owner_of(uint32_t site, bool by_realloc)
-{
-	return site << 1 | by_realloc;
-}
-
-static inline uint32_t owner_site(uint32_t owner)
-{
-	return owner >> 1 & SITE_MAX;
-}
 
 #endif

@@ -23,7 +23,7 @@
 #define FIRST_ADDRESS 0x1000
 
 /* How version 3 tells a site, as long as the symbols' epoch lasts. */
-struct location {
+struct v3_location {
 	uint64_t epoch; /* 0: not known yet */
 	uint64_t address, line;
 	uint8_t source;
@@ -39,7 +39,7 @@ struct to_v3 {
 	struct sites sites;
 	struct callsites callsites;
 	uint64_t time_us;
-	struct location *locations; /* by site */
+	struct v3_location *locations; /* by site */
 	uint32_t location_cap;
 	struct addrmap chunks; /* a chunk's text to its number */
 	struct symtab written; /* the symbols as a reader knows them by now */
@@ -189,18 +189,18 @@ static uint64_t chunk_address(struct to_v3 *t, const struct model_name *chunk)
 
 /* Defines what the site's location needs. False without memory. */
 static bool define_location(struct to_v3 *t, const struct model_site *site,
-			    struct location *l)
+			    struct v3_location *l)
 {
 	struct decode_event symbol = {.source = LJM_SOURCE_TRACE};
 	uint64_t chunk;
 
 	switch (site->kind) {
 	case MODEL_SITE_INTERNAL:
-		*l = (struct location){.source = LJM_SOURCE_INTERNAL};
+		*l = (struct v3_location){.source = LJM_SOURCE_INTERNAL};
 		return true;
 	case MODEL_SITE_C:
-		*l = (struct location){.source = LJM_SOURCE_C,
-				       .address = site->address};
+		*l = (struct v3_location){.source = LJM_SOURCE_C,
+					  .address = site->address};
 		symbol.source = LJM_SOURCE_C;
 		symbol.address = site->address;
 		symbol.name = site->name.text;
@@ -208,14 +208,14 @@ static bool define_location(struct to_v3 *t, const struct model_site *site,
 		return define(t, &symbol);
 	case MODEL_SITE_LUA:
 		chunk = chunk_address(t, &site->name);
-		*l = (struct location){.source = LJM_SOURCE_LUA,
-				       .address = chunk,
-				       .line = site->line};
+		*l = (struct v3_location){.source = LJM_SOURCE_LUA,
+					  .address = chunk,
+					  .line = site->line};
 		return chunk != 0;
 	default:
 		chunk = chunk_address(t, &site->name);
-		*l = (struct location){.source = LJM_SOURCE_TRACE,
-				       .address = site->trace_number};
+		*l = (struct v3_location){.source = LJM_SOURCE_TRACE,
+					  .address = site->trace_number};
 		symbol.address = site->trace_number;
 		symbol.start_address = chunk;
 		symbol.line = site->line;
@@ -225,7 +225,7 @@ static bool define_location(struct to_v3 *t, const struct model_site *site,
 
 /* Will the reader find the site at the location? */
 static bool is_told(const struct to_v3 *t, const struct model_site *site,
-		    const struct location *l)
+		    const struct v3_location *l)
 {
 	struct model_site told;
 
@@ -239,7 +239,7 @@ static bool is_told(const struct to_v3 *t, const struct model_site *site,
 
 /* Makes the site's location right. */
 static enum ingest_result renew_location(struct to_v3 *t, uint32_t index,
-					 struct location *l)
+					 struct v3_location *l)
 {
 	const struct model_site site = sites_describe(&t->sites, index);
 
@@ -258,7 +258,7 @@ static enum ingest_result renew_location(struct to_v3 *t, uint32_t index,
 static bool reserve_location(struct to_v3 *t, uint32_t site)
 {
 	const size_t cap = (size_t)site + site / 2 + 64;
-	struct location *larger;
+	struct v3_location *larger;
 
 	if (site < t->location_cap)
 		return true;
@@ -278,7 +278,7 @@ static enum ingest_result convert_event(struct to_v3 *t, struct decode_event *e)
 		callsites_find(&t->callsites, e->address) & ~CALLSITES_INTERNAL;
 	const uint32_t site = t->callsites.list[callsite].site;
 	enum ingest_result result = INGEST_OK;
-	struct location *l;
+	struct v3_location *l;
 
 	if (!reserve_location(t, site))
 		return fail(t, INGEST_SYSTEM, "out of memory");

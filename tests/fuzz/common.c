@@ -7,22 +7,30 @@
 
 #define EVENTS 64
 
-/* Feeds what there is of blocks. */
-static bool feed_blocks(struct model *m, struct decoder *d,
-			struct decode_input *in, size_t cap)
+/* Feeds what there is of steps. */
+static bool feed_steps(struct model *m, struct decoder *d,
+		       struct decode_input *in, size_t cap)
 {
-	struct decode_block blocks[EVENTS];
-	size_t count, taken;
+	struct decode_steps done;
+	struct step *steps;
+	size_t room;
 
 	do {
-		count = decode_blocks(d, in, blocks, cap);
-		if (model_feed_blocks(m, blocks, count, &taken) != MODEL_OK) {
-			CHECK(taken < count);
+		steps = model_room(m, &room);
+		done = decode_steps(d, in, model_locations(m), steps,
+				    room < cap ? room : cap);
+		CHECK(done.count <= cap && done.events <= done.count);
+		if (model_take_steps(m, &done) != MODEL_OK ||
+		    (done.unknown[0] != 0 && !model_learn(m, done.unknown)))
 			return false;
-		}
-		CHECK(taken == count);
-	} while (count != 0);
+	} while (done.count != 0 || done.unknown[0] != 0);
 	return true;
+}
+
+/* Is a model's result about the content of the stream? */
+static bool has_culprit(enum model_result result)
+{
+	return result != MODEL_NO_MEMORY && result != MODEL_STOPPED;
 }
 
 bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
@@ -32,6 +40,7 @@ bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
 	enum decode_result result = DECODE_MORE;
 	struct decode_input in = {data, 0, 0};
 	struct decode_event events[EVENTS];
+	enum model_result fed;
 	size_t count, taken;
 	struct decoder d;
 
@@ -42,12 +51,13 @@ bool fuzz_feed(struct model *m, const uint8_t *data, size_t size,
 			in.size = size - in.size < bytes_step
 					  ? size
 					  : in.size + bytes_step;
-		if (!feed_blocks(m, &d, &in, cap))
+		if (!feed_steps(m, &d, &in, cap < 2 ? 2 : cap))
 			return false;
 		result = decode_others(&d, &in, events, cap, &count);
 		CHECK(count <= cap);
-		if (model_feed(m, events, count, &taken) != MODEL_OK) {
-			CHECK(taken < count);
+		fed = model_feed(m, events, count, &taken);
+		if (fed != MODEL_OK) {
+			CHECK(taken < count || !has_culprit(fed));
 			return false;
 		}
 		CHECK(taken == count);

@@ -1,12 +1,15 @@
 /*
  * fuzz_decode.c - any bytes into the decoder: whole, cut into windows of every
- * size, and as blocks; all must give the same events and end at the same byte.
+ * size, and as steps; all must give the same events and end at the same byte.
  */
 #include "fuzz.h"
 
 #include <string.h>
 
 #define EVENTS 16
+
+#define LOCATIONS_LOG 3
+#define LOCATIONS     (1u << LOCATIONS_LOG)
 
 struct outcome {
 	uint64_t events, digest;
@@ -99,23 +102,94 @@ static void run(const uint8_t *data, size_t size, size_t step,
 	CHECK((o->result == DECODE_CORRUPT) == (d.error[0] != '\0'));
 }
 
-/* The same with decode_blocks(). */
-static void run_blocks(const uint8_t *data, size_t size, struct outcome *o)
+/* What has been met, by owner. */
+struct met {
+	uint64_t locations[LOCATIONS][2];
+	struct location list[LOCATIONS]; /* too few, so that some are lost */
+	struct locations known;
+	uint32_t count;
+};
+
+static void learn(struct met *met, const uint64_t location[2])
 {
+	struct location *const place = locations_place(&met->known, location);
+	const uint32_t number = met->count++ % LOCATIONS;
+	const bool internal =
+		(location[0] & 0xff) == LJM_HEAD(0, LJM_SOURCE_INTERNAL);
+
+	/* Whoever has the number is not known any more. */
+	for (size_t i = 0; i < LOCATIONS; i++)
+		if (owner_site(met->list[i].owner) == number)
+			met->list[i].epoch = 0;
+	memcpy(met->locations[number], location, sizeof(*met->locations));
+	place[1] = place[0];
+	place[0] = (struct location){
+		{location[0], location[1]},
+		1,
+		owner_of(number, false) | (internal ? LOCATION_INTERNAL : 0)};
+}
+
+/* The event of a step, or of two; returns how many. */
+static size_t to_event(const struct met *met, const struct step *s,
+		       struct decode_event *e)
+{
+	const bool moved = s->owner & OWNER_BY_REALLOC;
+	const bool birth = s->flags & STEP_BIRTH;
+
+	CHECK(s->flags & STEP_FIRST && s->address != 0);
+	*e = (struct decode_event){
+		.kind = moved	? LJM_KIND_REALLOC
+			: birth ? LJM_KIND_ALLOC
+				: LJM_KIND_FREE,
+	};
+	decode_location(met->locations[owner_site(s->owner)], e);
+	CHECK((s->flags & ~(STEP_BIRTH | STEP_FIRST | STEP_INTERNAL)) == 0);
+	CHECK(!(s->flags & STEP_INTERNAL) ==
+	      (e->source != LJM_SOURCE_INTERNAL || moved));
+	if (birth) {
+		e->new_address = s->address;
+		e->new_size = s->size;
+	} else {
+		e->old_address = s->address;
+		e->old_size = s->size;
+	}
+	if (!moved)
+		return 1;
+	CHECK(s[1].flags == STEP_BIRTH && s[1].owner == s->owner && !birth);
+	e->new_address = s[1].address;
+	e->new_size = s[1].size;
+	return 2;
+}
+
+/* The same with decode_steps(). */
+static void run_steps(const uint8_t *data, size_t size, bool far,
+		      struct outcome *o)
+{
+	static struct met met;
 	struct decode_input in = {data, size, 0};
-	struct decode_block blocks[EVENTS];
+	struct step steps[EVENTS];
 	struct decode_event events[EVENTS];
+	struct decode_steps done;
 	struct decoder d;
-	size_t count;
+	size_t count, n;
 
 	memset(o, 0, sizeof(*o));
+	memset(met.list, 0, sizeof(met.list));
+	met.known = (struct locations){met.list, 65 - LOCATIONS_LOG, 1, far};
 	decode_init(&d);
 	do {
-		count = decode_blocks(&d, &in, blocks, EVENTS);
-		CHECK(count <= EVENTS);
-		for (size_t i = 0; i < count;) {
-			i += decode_block_event(&blocks[i], events);
+		done = decode_steps(&d, &in, &met.known, steps, EVENTS);
+		CHECK(done.count <= EVENTS);
+		for (size_t i = n = 0; i < done.count; n++) {
+			i += to_event(&met, &steps[i], events);
+			done.bytes -= events->old_size + events->new_size;
 			take(o, events, &in);
+		}
+		CHECK(n == done.events && done.bytes == 0);
+		o->result = DECODE_FULL;
+		if (done.unknown[0] != 0) {
+			learn(&met, done.unknown);
+			continue;
 		}
 		o->result = decode_others(&d, &in, events, EVENTS, &count);
 		o->compact = d.events_version == LJM_COMPACT_VERSION;
@@ -140,16 +214,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* At its very end, so that a sanitizer sees a read beyond. */
 	uint8_t *const copy = calloc(1, size + (size == 0));
-	struct outcome whole, cut, blocks;
+	struct outcome whole, cut, steps;
 
 	CHECK(copy != NULL);
 	if (size != 0)
 		memcpy(copy, data, size);
 	run(copy, size, size + (size == 0), &whole);
 	run(copy, size, size == 0 ? 1 : 1 + copy[size - 1] % 97, &cut);
-	run_blocks(copy, size, &blocks);
+	run_steps(copy, size, size % 2 == 0, &steps);
 	free(copy);
 	check_alike(&whole, &cut);
-	check_alike(&whole, &blocks);
+	check_alike(&whole, &steps);
 	return 0;
 }

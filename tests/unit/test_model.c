@@ -333,7 +333,7 @@ static void test_stopped(void **state)
 						  .source = LJM_SOURCE_INTERNAL,
 						  .old_address = 16};
 	assert_int_equal(model_feed(m, events, 100, &taken), MODEL_STOPPED);
-	assert_int_equal(taken, 2);
+	assert_int_equal(lives, 3);
 	for (size_t i = 0; i < 100; i++)
 		events[i] = (struct decode_event){.kind = LJM_KIND_ALLOC,
 						  .source = LJM_SOURCE_INTERNAL,

@@ -147,7 +147,7 @@ static bool run(const struct decode_event *events, uint64_t allocations,
 	}
 	result = model_feed(m, events, EVENTS, &taken);
 	assert_int_equal(result, refused ? MODEL_NO_MEMORY : MODEL_OK);
-	assert_int_equal(taken == EVENTS, refused == 0);
+	assert_true(taken == EVENTS || refused != 0);
 	assert_int_equal(model_end_stream(m), MODEL_OK);
 	left = UINT64_MAX;
 	check_law(m);

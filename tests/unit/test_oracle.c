@@ -258,67 +258,113 @@ static size_t put_integer(uint8_t *to, uint64_t value)
 	return size;
 }
 
-/* A heap event as blocks, as decode_blocks() would have them: how many. */
-static size_t to_blocks(const struct decode_event *e, struct decode_block *b)
+/* Where a heap event is from, as locations have it. False: too long for that.
+ */
+static bool to_location(const struct decode_event *e, uint64_t location[2])
 {
-	uint8_t location[32] = {LJM_HEAD(0, e->source)};
+	uint8_t bytes[32] = {LJM_HEAD(0, e->source)};
 	size_t size = 1;
 
-	if (e->source == DECODE_CALLSITE || e->kind == LJM_KIND_SYMBOL ||
-	    e->kind > LJM_KIND_REALLOC)
-		return 0;
 	if (e->source != LJM_SOURCE_INTERNAL)
-		size += put_integer(location + size, e->address);
+		size += put_integer(bytes + size, e->address);
 	if (e->source == LJM_SOURCE_LUA)
-		size += put_integer(location + size, e->line);
-	if (size > DECODE_LOCATION_SIZE)
-		return 0;
-	memcpy(b[0].location, location, DECODE_LOCATION_SIZE);
-	b[0].kind = e->kind;
-	b[0].address =
-		e->kind == LJM_KIND_ALLOC ? e->new_address : e->old_address;
-	b[0].size = e->kind == LJM_KIND_ALLOC ? e->new_size : e->old_size;
-	if (e->kind != LJM_KIND_REALLOC)
-		return 1;
-	b[1] = b[0];
-	b[1].kind = DECODE_MOVED;
-	b[1].address = e->new_address;
-	b[1].size = e->new_size;
-	return 2;
+		size += put_integer(bytes + size, e->line);
+	memcpy(location, bytes, 2 * sizeof(*location));
+	return size <= 2 * sizeof(*location);
 }
 
-static void feed_blocks(struct model *m, const struct decode_block *blocks,
-			size_t count)
+static struct step to_step(uint64_t address, uint64_t size, unsigned flags,
+			   uint32_t owner)
 {
-	size_t taken;
-
-	assert_int_equal(model_feed_blocks(m, blocks, count, &taken), MODEL_OK);
-	assert_int_equal(taken, count);
+	return (struct step){address, flags, (uint32_t)size, owner};
 }
 
-/* Feeds up to 256 events, most of those that can be as blocks. */
+/* Steps that have not been fed yet. */
+struct pending {
+	struct model *m;
+	struct step *steps; /* NULL: nowhere yet */
+	size_t room;
+	struct decode_steps done;
+};
+
+static void feed_pending(struct pending *p)
+{
+	if (p->steps != NULL)
+		assert_int_equal(model_take_steps(p->m, &p->done), MODEL_OK);
+	p->done = (struct decode_steps){0};
+	p->steps = NULL;
+}
+
+/* Who is at a location, learnt if need be; then there is room for two steps. */
+static uint32_t find_owner(struct pending *p, const uint64_t location[2])
+{
+	uint32_t owner = LOCATION_UNKNOWN;
+
+	if (p->steps != NULL && p->room - p->done.count >= 2)
+		owner = locations_find(model_locations(p->m), location);
+	if (owner != LOCATION_UNKNOWN)
+		return owner;
+	feed_pending(p);
+	p->steps = model_room(p->m, &p->room);
+	assert_in_range(p->room, 2, SIZE_MAX);
+	owner = locations_find(model_locations(p->m), location);
+	if (owner == LOCATION_UNKNOWN)
+		assert_true(model_learn(p->m, location));
+	return locations_find(model_locations(p->m), location);
+}
+
+/*
+ * Adds a heap event as steps, as decode_steps() would have them. False: it is
+ * none, or not for that.
+ */
+static bool add_steps(struct pending *p, const struct decode_event *e)
+{
+	const uint64_t address =
+		e->kind == LJM_KIND_ALLOC ? e->new_address : e->old_address;
+	const uint64_t size =
+		e->kind == LJM_KIND_ALLOC ? e->new_size : e->old_size;
+	const bool moved = e->kind == LJM_KIND_REALLOC;
+	unsigned flags = STEP_FIRST;
+	uint64_t location[2];
+	uint32_t owner;
+
+	if (e->source == DECODE_CALLSITE || e->kind == LJM_KIND_SYMBOL ||
+	    e->kind > LJM_KIND_REALLOC || !to_location(e, location) ||
+	    !step_fits(address, size) ||
+	    (moved && !step_fits(e->new_address, e->new_size)))
+		return false;
+	owner = find_owner(p, location);
+	assert_int_not_equal(owner, LOCATION_UNKNOWN);
+	if (owner & LOCATION_INTERNAL && !moved)
+		flags |= STEP_INTERNAL;
+	if (e->kind == LJM_KIND_ALLOC)
+		flags |= STEP_BIRTH;
+	owner = (owner & ~LOCATION_INTERNAL) | moved;
+	p->steps[p->done.count++] = to_step(address, size, flags, owner);
+	if (moved)
+		p->steps[p->done.count++] =
+			to_step(e->new_address, e->new_size, STEP_BIRTH, owner);
+	p->done.events++;
+	p->done.bytes += e->old_size + e->new_size;
+	return true;
+}
+
+/* Feeds events, most of those that can be as steps. */
 static void feed_mixed(struct model *m, const struct decode_event *events,
 		       size_t count, uint64_t *seed)
 {
-	struct decode_block blocks[512];
-	size_t in_blocks = 0, taken;
+	struct pending p = {.m = m};
+	size_t taken;
 
 	for (size_t i = 0; i < count; i++) {
-		const size_t size =
-			next_random(seed) % 16 == 0
-				? 0
-				: to_blocks(&events[i], &blocks[in_blocks]);
-
-		in_blocks += size;
-		if (size != 0)
+		if (next_random(seed) % 16 != 0 && add_steps(&p, &events[i]))
 			continue;
-		feed_blocks(m, blocks, in_blocks);
-		in_blocks = 0;
+		feed_pending(&p);
 		assert_int_equal(model_feed(m, &events[i], 1, &taken),
 				 MODEL_OK);
 		assert_int_equal(taken, 1);
 	}
-	feed_blocks(m, blocks, in_blocks);
+	feed_pending(&p);
 }
 
 /* One way, or all of it as events. */

@@ -1,5 +1,5 @@
 /*
- * replay_ops.c - the steps of many events, fast.
+ * replay_steps.c - the steps of many events, fast.
  *
  * Nearly all steps are of a common kind, which is done here; the others are
  * left to replay.c, one by one.
@@ -61,21 +61,19 @@ INLINE unsigned find_slot(const struct live_entry *entries,
 }
 
 /* The same as exchange(), where it takes more. */
-NOINLINE bool exchange_elsewhere(struct live *l, const struct replay_op *op,
+NOINLINE bool exchange_elsewhere(struct live *l, const struct step *step,
 				 uint32_t *of)
 {
-	const uint64_t hash = live_hash(l, op->block.address);
+	const uint64_t hash = live_hash(l, step->address);
 	const size_t count = l->count;
-	struct live_entry *const e = live_find(l, op->block.address, hash);
+	struct live_entry *const e = live_find(l, step->address, hash);
 
-	if (op->flags & REPLAY_BIRTH) {
+	if (step->flags & STEP_BIRTH) {
 		if (e != NULL)
 			return false;
-		live_insert(l, op->block.address, hash, op->block.size,
-			    op->block.owner);
+		live_insert(l, step->address, hash, step->size, step->owner);
 	} else {
-		if (e == NULL || e->size != op->block.size ||
-		    e->owner & LIVE_BIG)
+		if (e == NULL || e->size != step->size || e->owner & LIVE_BIG)
 			return false;
 		*of = e->owner;
 		live_remove(l, e);
@@ -94,13 +92,13 @@ NOINLINE bool exchange_elsewhere(struct live *l, const struct replay_op *op,
  *
  * The table has room for one more block.
  */
-INLINE bool exchange(const struct live *l, const struct replay_op *op,
+INLINE bool exchange(const struct live *l, const struct step *step,
 		     const struct place *place, uint32_t *of, bool large)
 {
 	struct live_entry *const entries = entries_at(l, place, large);
 	struct live_head *const head = large ? &l->heads[place->home] : NULL;
-	const uint64_t address = op->block.address;
-	const uint64_t if_birth = 0 - (uint64_t)(op->flags & REPLAY_BIRTH);
+	const uint64_t address = step->address;
+	const uint64_t if_birth = 0 - (uint64_t)(step->flags & STEP_BIRTH);
 	const unsigned slot =
 		find_slot(entries, head, place, address, if_birth != 0, large);
 	struct live_entry *entry;
@@ -110,15 +108,20 @@ INLINE bool exchange(const struct live *l, const struct replay_op *op,
 		return false;
 	entry = &entries[slot];
 	owner = entry->owner;
-	other = (entry->size ^ op->block.size) | (owner & LIVE_BIG);
+	other = (entry->size ^ step->size) | (owner & LIVE_BIG);
 	if (large)
 		other |= entry->address != address;
 	if (unlikely((other & ~(uint32_t)if_birth) != 0))
 		return false;
 	if (large)
 		head->tags[slot] = (uint8_t)(place->tag & if_birth);
+	_Static_assert(offsetof(struct step, owner) -
+				       offsetof(struct step, size) ==
+			       offsetof(struct live_entry, owner) -
+				       offsetof(struct live_entry, size),
+		       "");
 	entry->address = address & if_birth;
-	memcpy(&entry->size, &op->block.size,
+	memcpy(&entry->size, &step->size,
 	       sizeof(*entry) - offsetof(struct live_entry, size));
 	*of = owner;
 	return true;
@@ -128,7 +131,7 @@ INLINE bool exchange(const struct live *l, const struct replay_op *op,
 
 /* Common steps in a row. */
 struct run {
-	const struct replay_op *ops;
+	const struct step *steps;
 	size_t count, births;
 	uint8_t of_birth[REPLAY_BLOCK], of_death[REPLAY_BLOCK]; /* the steps */
 	uint32_t owners[REPLAY_BLOCK]; /* of blocks that die, by step */
@@ -138,12 +141,12 @@ struct run {
 /* Counts births at their tallies, which are readable. False: no memory. */
 static bool count_births(struct replay *r, const struct run *run)
 {
-	const struct replay_op *const ops = run->ops;
+	const struct step *const steps = run->steps;
 	const size_t births = run->births;
 
 	for (size_t i = 0; i < births; i++) {
 		const size_t step = run->of_birth[i];
-		const uint32_t owner = ops[step].block.owner;
+		const uint32_t owner = steps[step].owner;
 		struct tally *tally = tallies_get(&r->tallies, owner);
 
 		if (unlikely(tally->sum.last_event == 0)) {
@@ -152,17 +155,16 @@ static bool count_births(struct replay *r, const struct run *run)
 			replay_note_site(r, owner, run->events[step]);
 			tally = tallies_get(&r->tallies, owner);
 		}
-		count_block(&tally->sum, ops[step].block.size,
-			    run->events[step]);
+		count_block(&tally->sum, steps[step].size, run->events[step]);
 	}
 	return true;
 }
 
 /* Of a death; its block's owner has no LIVE_BIG. */
-static inline uint64_t pair_key(const struct run *run,
-				const struct replay_op *ops, size_t step)
+static inline uint64_t pair_key(const struct run *run, const struct step *steps,
+				size_t step)
 {
-	return override_key(ops[step].block.owner, run->owners[step] >> 1);
+	return override_key(steps[step].owner, run->owners[step] >> 1);
 }
 
 /* Fetches what leads to the overrides of deaths, and then these. */
@@ -173,7 +175,7 @@ static void prefetch_pairs(const struct replay *r, const struct run *run)
 
 	for (size_t i = 0; i < deaths; i++) {
 		homes[i] = overrides_home(
-			&r->pairs, pair_key(run, run->ops, run->of_death[i]));
+			&r->pairs, pair_key(run, run->steps, run->of_death[i]));
 		__builtin_prefetch(&r->pairs.slots[homes[i]]);
 	}
 	for (size_t i = 0; i < deaths; i++)
@@ -183,21 +185,21 @@ static void prefetch_pairs(const struct replay *r, const struct run *run)
 /* Counts deaths at their overrides. False: no memory. */
 static bool count_deaths(struct replay *r, const struct run *run)
 {
-	const struct replay_op *const ops = run->ops;
+	const struct step *const steps = run->steps;
 	const size_t deaths = run->count - run->births;
 	struct overrides pairs = r->pairs; /* in registers */
 
 	for (size_t i = 0; i < deaths; i++) {
 		const size_t step = run->of_death[i];
-		const uint64_t key = pair_key(run, ops, step);
+		const uint64_t key = pair_key(run, steps, step);
 		struct override *const pair = overrides_at_home(&pairs, key);
 
 		if (likely(pair->key == key)) {
-			count_block(&pair->sum, ops[step].block.size,
+			count_block(&pair->sum, steps[step].size,
 				    run->events[step]);
 			continue;
 		}
-		if (!replay_count_death(r, key, ops[step].block.size,
+		if (!replay_count_death(r, key, steps[step].size,
 					run->events[step]))
 			return false;
 		pairs = r->pairs;
@@ -213,17 +215,17 @@ static void count_all(struct replay *r, struct run *run)
 	size_t collected = REPLAY_BLOCK;
 
 	for (size_t i = 0; i < run->count; i++) {
-		const struct replay_op *const op = &run->ops[i];
-		const uint64_t size = op->block.size;
+		const struct step *const step = &run->steps[i];
+		const uint64_t size = step->size;
 		const uint64_t if_birth =
-			0 - (uint64_t)(op->flags & REPLAY_BIRTH);
+			0 - (uint64_t)(step->flags & STEP_BIRTH);
 
-		now.event += op->flags / REPLAY_FIRST % 2;
+		now.event += step->flags / STEP_FIRST % 2;
 		now.live_bytes += (size ^ ~if_birth) - ~if_birth;
 		now.begun_bytes += size & if_birth;
 		run->events[i] = now.event;
 		begun_bytes[i] = now.begun_bytes;
-		if (op->flags == (REPLAY_FIRST | REPLAY_INTERNAL))
+		if (step->flags == (STEP_FIRST | STEP_INTERNAL))
 			collected = i;
 		if (unlikely(now.live_bytes > r->peak.bytes))
 			r->peak = (struct replay_point){now.event,
@@ -250,7 +252,7 @@ struct early {
  * the last owner.
  */
 INLINE uint32_t find_some(const struct live *live, struct early *early,
-			  const struct replay_op *ops, size_t from, size_t to,
+			  const struct step *steps, size_t from, size_t to,
 			  bool large)
 {
 	const struct live copy = *live, *const l = &copy; /* in registers */
@@ -258,8 +260,8 @@ INLINE uint32_t find_some(const struct live *live, struct early *early,
 
 	for (size_t i = from; i < to; i++) {
 		struct place *const place = &early->places[i % EARLY];
-		const uint64_t hash = live_hash(l, ops[i].block.address);
-		const uint32_t owner = ops[i].block.owner;
+		const uint64_t hash = live_hash(l, steps[i].address);
+		const uint32_t owner = steps[i].owner;
 
 		last = owner > last ? owner : last;
 		place->home = (uint32_t)live_home(hash, l->cap);
@@ -274,11 +276,10 @@ INLINE uint32_t find_some(const struct live *live, struct early *early,
 }
 
 NOINLINE uint32_t find_places(const struct live *l, struct early *early,
-			      const struct replay_op *ops, size_t from,
-			      size_t to)
+			      const struct step *steps, size_t from, size_t to)
 {
-	return live_is_large(l) ? find_some(l, early, ops, from, to, true)
-				: find_some(l, early, ops, from, to, false);
+	return live_is_large(l) ? find_some(l, early, steps, from, to, true)
+				: find_some(l, early, steps, from, to, false);
 }
 
 /* Are sites or overrides more than a cache near by holds? */
@@ -293,15 +294,15 @@ static bool has_many(const struct replay *r)
  * blocks belong, and what is to be fetched. False without memory.
  */
 static bool look_ahead(struct replay *r, struct early *early,
-		       const struct replay_op *ops, size_t from, size_t to)
+		       const struct step *steps, size_t from, size_t to)
 {
-	const uint32_t last = find_places(&r->live, early, ops, from, to);
+	const uint32_t last = find_places(&r->live, early, steps, from, to);
 
 	if (!tallies_reserve(&r->tallies, owner_site(last)))
 		return false;
 	if (has_many(r))
 		for (size_t i = from; i < to; i++)
-			tallies_prefetch(&r->tallies, ops[i].block.owner);
+			tallies_prefetch(&r->tallies, steps[i].owner);
 	return true;
 }
 
@@ -334,40 +335,41 @@ static size_t least(size_t a, size_t b)
 
 /* Sees to the blocks of common steps until there is another step. */
 INLINE void exchange_some(struct live *l, const struct early *early,
-			  const struct replay_op *ops, size_t from, size_t to,
+			  const struct step *steps, size_t from, size_t to,
 			  size_t found, struct run *run, bool large)
 {
 	const struct live copy = *l; /* in registers */
 	const struct place *const places = &early->places[from % EARLY];
-	const size_t steps = to - from;
+	const size_t count = to - from;
 	size_t births = 0, i;
 
-	for (i = 0; i < steps; i++) {
-		const struct replay_op *const op = &ops[from + i];
-		const unsigned flags = op->flags;
+	for (i = 0; i < count; i++) {
+		const struct step *const step = &steps[from + i];
+		const unsigned flags = step->flags;
 
-		if (unlikely(flags & REPLAY_ODD) ||
-		    (!exchange(&copy, op, &places[i], &run->owners[i], large) &&
-		     !exchange_elsewhere(l, op, &run->owners[i])))
+		if (unlikely(flags & STEP_ODD) ||
+		    (!exchange(&copy, step, &places[i], &run->owners[i],
+			       large) &&
+		     !exchange_elsewhere(l, step, &run->owners[i])))
 			break;
 		run->of_birth[births] = run->of_death[i - births] = (uint8_t)i;
-		births += flags & REPLAY_BIRTH;
+		births += flags & STEP_BIRTH;
 		if (large)
 			find_slot_early(l, early, from + i, found);
 	}
-	run->ops = ops + from;
+	run->steps = steps + from;
 	run->count = i;
 	run->births = births;
 }
 
 NOINLINE void exchange_blocks(struct live *l, const struct early *early,
-			      const struct replay_op *ops, size_t from,
-			      size_t to, size_t found, struct run *run)
+			      const struct step *steps, size_t from, size_t to,
+			      size_t found, struct run *run)
 {
 	if (live_is_large(l))
-		exchange_some(l, early, ops, from, to, found, run, true);
+		exchange_some(l, early, steps, from, to, found, run, true);
 	else
-		exchange_some(l, early, ops, from, to, found, run, false);
+		exchange_some(l, early, steps, from, to, found, run, false);
 }
 
 /*
@@ -376,12 +378,12 @@ NOINLINE void exchange_blocks(struct live *l, const struct early *early,
  * once. False: no memory.
  */
 static bool apply_commons(struct replay *r, const struct early *early,
-			  const struct replay_op *ops, size_t *at, size_t to,
+			  const struct step *steps, size_t *at, size_t to,
 			  size_t found)
 {
 	struct run run;
 
-	exchange_blocks(&r->live, early, ops, *at, to, found, &run);
+	exchange_blocks(&r->live, early, steps, *at, to, found, &run);
 	if (run.count == 0)
 		return true;
 	*at += run.count;
@@ -392,15 +394,15 @@ static bool apply_commons(struct replay *r, const struct early *early,
 }
 
 /*
- * How many steps may be tried the common way, of so many from op on: none when
- * lives are handed out, and none behind a sample, or when the table might have
- * to grow.
+ * How many steps may be tried the common way, of so many from step on: none
+ * when lives are handed out, and none behind a sample, or when the table might
+ * have to grow.
  */
-static size_t all_common(const struct replay *r, const struct replay_op *op,
+static size_t all_common(const struct replay *r, const struct step *step,
 			 size_t count)
 {
 	if (r->on_life != NULL || r->live.count >= r->live.limit ||
-	    op->flags & REPLAY_ODD)
+	    step->flags & STEP_ODD)
 		return 0;
 	count = least(count, r->live.limit - r->live.count);
 	return least(count, r->samples.next - r->now.event);
@@ -411,50 +413,49 @@ static size_t all_common(const struct replay *r, const struct replay_op *op,
  * up to found. *at moves on; anything but MODEL_OK: it is the culprit.
  */
 static enum model_result apply_block(struct replay *r, struct early *early,
-				     const struct replay_op *ops, size_t *at,
+				     const struct step *steps, size_t *at,
 				     size_t to, size_t found)
 {
 	while (*at < to) {
-		const size_t common = all_common(r, &ops[*at], to - *at);
+		const size_t common = all_common(r, &steps[*at], to - *at);
 		const bool large = live_is_large(&r->live);
 		const size_t cap = r->live.cap;
 		enum model_result result;
 
 		if (common != 0 &&
-		    !apply_commons(r, early, ops, at, *at + common, found))
+		    !apply_commons(r, early, steps, at, *at + common, found))
 			return MODEL_NO_MEMORY;
 		if (*at == to)
 			break;
-		result = replay_apply(r, &ops[*at]);
+		result = replay_apply(r, &steps[*at]);
 		if (unlikely(result != MODEL_OK))
 			return result;
 		if (unlikely(r->live.cap != cap ||
 			     live_is_large(&r->live) != large))
-			find_places(&r->live, early, ops, *at + 1, found);
+			find_places(&r->live, early, steps, *at + 1, found);
 		if (live_is_large(&r->live))
 			find_slot_early(&r->live, early, *at, found);
-		++*at;
+		*at += steps[*at].flags & STEP_ODD ? 2 : 1;
 	}
 	return MODEL_OK;
 }
 
-enum model_result replay_ops(struct replay *r, const struct replay_op *ops,
-			     size_t count, size_t *taken)
+enum model_result replay_steps(struct replay *r, const struct step *steps,
+			       size_t count)
 {
 	const uint64_t before = r->now.event;
 	enum model_result result = MODEL_OK;
 	struct early early;
-	size_t found = least(REPLAY_BLOCK, count);
+	size_t at = 0, found = least(REPLAY_BLOCK, count);
 
-	*taken = 0;
-	if (r->live.broken || !look_ahead(r, &early, ops, 0, found))
+	if (r->live.broken || !look_ahead(r, &early, steps, 0, found))
 		return MODEL_NO_MEMORY;
-	while (*taken < count && result == MODEL_OK) {
+	while (at < count && result == MODEL_OK) {
 		const size_t to = found;
 
 		found = least(to + REPLAY_BLOCK, count);
-		result = look_ahead(r, &early, ops, to, found)
-				 ? apply_block(r, &early, ops, taken, to, found)
+		result = look_ahead(r, &early, steps, to, found)
+				 ? apply_block(r, &early, steps, &at, to, found)
 				 : MODEL_NO_MEMORY;
 	}
 	r->totals.events += r->now.event - before;
