@@ -127,16 +127,16 @@ enum decode_result decode_events(struct decoder *d, struct decode_input *in,
 /* What decode_steps() has done. */
 struct decode_steps {
 	size_t count, events;
-	uint64_t bytes;	     /* the sum of all sizes */
-	uint64_t unknown[2]; /* the next event's location; 0: there is none */
+	uint64_t bytes; /* the sum of all sizes */
+	bool no_memory; /* it ended for that, at a location not known */
 };
 
 /*
  * Decodes heap events into steps[0..cap), faster; a realloc's two are not
- * parted. It ends before a location that is not known; decode_location() tells
- * which one that is. And it ends before anything else, be it an end or an
- * error, and before what it leaves to the others: the last bytes of the input,
- * odd steps, events with addresses no real stream has, our own version's.
+ * parted. It ends before anything else, be it an end or an error, and before
+ * what it leaves to the others: the last bytes of the input, odd steps, events
+ * with addresses no real stream has, our own version's. Locations that are not
+ * known are learnt; decode_location() tells which ones they are.
  */
 struct decode_steps decode_steps(struct decoder *d, struct decode_input *in,
 				 const struct locations *known,

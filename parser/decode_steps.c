@@ -201,10 +201,15 @@ INLINE bool take_common(const uint8_t *heads, const uint8_t *p, bool pext,
 	       likely(!is_odd(e));
 }
 
-INLINE void note_unknown(const struct parts *e, struct decode_steps *done)
+/* Who is at an event's location, which may be learnt. */
+INLINE uint32_t find_owner(const struct locations *known,
+			   const uint64_t location[2])
 {
-	done->unknown[0] = e->location[0];
-	done->unknown[1] = e->location[1];
+	const uint32_t owner = locations_find(known, location);
+
+	return likely(owner != LOCATION_UNKNOWN)
+		       ? owner
+		       : known->learn(known->arg, location);
 }
 
 /* Where the table of locations is near. Returns where it ends. */
@@ -214,18 +219,21 @@ INLINE const uint8_t *take_near(const uint8_t *heads, const uint8_t *p,
 				struct step *steps, size_t cap,
 				struct decode_steps *done)
 {
-	const struct locations copy = *known; /* in registers */
+	struct locations copy = *known; /* in registers */
 	struct decode_steps d = {0};
 	struct parts e;
 
 	/* A realloc takes two. */
 	while (d.count + 1 < cap && end - p >= DECODE_STEP_BYTES &&
 	       take_common(heads, p, pext, &e)) {
-		const uint32_t owner = locations_find(&copy, e.location);
+		uint32_t owner = locations_find(&copy, e.location);
 
 		if (unlikely(owner == LOCATION_UNKNOWN)) {
-			note_unknown(&e, &d);
-			break;
+			owner = copy.learn(copy.arg, e.location);
+			copy = *known;
+			d.no_memory = owner == LOCATION_UNKNOWN;
+			if (d.no_memory)
+				break;
 		}
 		write_steps(&e, owner, steps, &d);
 		p = e.end;
@@ -262,12 +270,11 @@ INLINE const uint8_t *take_far(const uint8_t *heads, const uint8_t *p,
 		}
 		for (i = 0; i < count; i++) {
 			const uint32_t owner =
-				locations_find(known, early[i].location);
+				find_owner(known, early[i].location);
 
-			if (unlikely(owner == LOCATION_UNKNOWN)) {
-				note_unknown(&early[i], &d);
+			d.no_memory = owner == LOCATION_UNKNOWN;
+			if (unlikely(d.no_memory))
 				break;
-			}
 			write_steps(&early[i], owner, steps, &d);
 			p = early[i].end;
 		}

@@ -123,12 +123,8 @@ static enum ingest_result take_steps(struct passage *p)
 
 		done = decode_steps(&p->decoder, &p->input, model_locations(m),
 				    steps, room);
-		fed = model_take_steps(m, &done);
-		if (done.unknown[0] == 0 || fed != MODEL_OK)
-			continue;
-		if (!model_learn(m, done.unknown))
-			fed = MODEL_NO_MEMORY;
-		done.count = 1;
+		fed = done.no_memory ? MODEL_NO_MEMORY
+				     : model_take_steps(m, &done);
 	}
 	return judge(p, fed, &p->decoder, p->input.pos, 0);
 }
@@ -274,20 +270,36 @@ static void write_fingerprint(struct passage *p)
 	*out = '\0';
 }
 
-static bool work_ahead(void *source, bool urgent)
+static void work_ahead(void *source)
 {
-	return source_work_ahead(source, urgent);
+	source_work_ahead(source);
+}
+
+static void wake_model(void *model)
+{
+	model_wake(model);
+}
+
+static bool work_meanwhile(void *model)
+{
+	return model_work(model);
 }
 
 /*
  * One thread decodes, one replays. A third one for decompressing is good when
- * there is a third processor; else who would have to wait does it, for of three
- * threads two are on one processor, often while the other one has nothing.
+ * there is a third processor; else of three threads two are on one processor,
+ * often while the other one has nothing. So with two the second decompresses
+ * and replays when enough of that is there, and the first replays when there is
+ * nothing else to do. What is decompressed is looked back at, as is what is
+ * alive: both had better stay with one processor for a while.
  */
 static void use_thread(struct passage *p, struct source *source, int processors)
 {
+	const struct source_sharing sharing = {wake_model, work_meanwhile,
+					       p->model};
+
 	if (model_use_thread(p->model) && processors == 2 &&
-	    source_share(source))
+	    source_share(source, &sharing))
 		model_share_work(p->model, work_ahead, source);
 }
 

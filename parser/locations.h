@@ -1,8 +1,8 @@
 /*
  * locations.h - who is known to be at a location of the stream.
  *
- * A table made by the model, which knows, and read by the decoder, which meets
- * locations: few of them, again and again.
+ * A table made by the model, which can find out, and read by the decoder, which
+ * meets locations: few of them, again and again.
  */
 #ifndef MEMPARSE_LOCATIONS_H
 #define MEMPARSE_LOCATIONS_H
@@ -26,12 +26,20 @@ struct location {
 	uint32_t owner; /* but not by realloc; maybe with LOCATION_INTERNAL */
 };
 
+/*
+ * Finds out who is at a location that is not known, and makes it known; the
+ * table may be another one then. LOCATION_UNKNOWN without memory.
+ */
+typedef uint32_t locations_learn_fn(void *arg, const uint64_t location[2]);
+
 /* A location is at one of two places in a row. */
 struct locations {
 	struct location *list; /* 1 << (65 - shift) of them */
 	unsigned shift;
 	uint32_t epoch; /* what is of another one is not known */
 	bool far;	/* it is not in a cache near by: fetch early */
+	locations_learn_fn *learn;
+	void *arg;
 };
 
 /* The first of a location's two places. */

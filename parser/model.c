@@ -210,6 +210,17 @@ void model_share_work(struct model *m, model_work_fn *work, void *arg)
 		replayer_share(m->replayer, work, arg);
 }
 
+void model_wake(struct model *m)
+{
+	if (m->replayer != NULL)
+		replayer_wake(m->replayer);
+}
+
+bool model_work(struct model *m)
+{
+	return m->replayer != NULL && replayer_work(m->replayer);
+}
+
 enum model_result model_settle(struct model *m)
 {
 	if (m->replayer == NULL)

@@ -276,13 +276,19 @@ void model_set_limits(struct model *m, uint32_t sites, uint32_t overrides);
 bool model_use_thread(struct model *m);
 
 /*
- * Gives both threads, if there are two, something else to do, until
- * model_settle(): work(arg, urgent), which returns false when there was nothing
- * to do. It is called on either thread, on both at once; urgent when there is
- * nothing to do but to wait for the other thread; else to be ahead of it.
+ * Gives the second thread, if there is one, something else to do, which goes
+ * first, until model_settle(): it calls work(arg), and again after each
+ * model_wake().
  */
-typedef bool model_work_fn(void *arg, bool urgent);
+typedef void model_work_fn(void *arg);
 void model_share_work(struct model *m, model_work_fn *work, void *arg);
+void model_wake(struct model *m);
+
+/*
+ * For who feeds and would have to wait for the second thread: does some of what
+ * has been fed. False: there is nothing to do.
+ */
+bool model_work(struct model *m);
 
 enum model_result model_settle(struct model *m);
 
@@ -296,19 +302,13 @@ enum model_result model_feed(struct model *m, const struct decode_event *events,
 /*
  * The same, faster, for heap events that decode_steps() has made steps of:
  * where it may write them, and how many, which is none when the sum of sizes
- * may be too much soon; what it may know of locations; and what is to be done
- * with what it has written there. Nothing else may go between these three.
+ * may be too much soon; what is known of locations; and what is to be done with
+ * what it has written there. Nothing else may go between these three.
  */
 struct step *model_room(struct model *m, size_t *count);
 const struct locations *model_locations(struct model *m);
 enum model_result model_take_steps(struct model *m,
 				   const struct decode_steps *steps);
-
-/*
- * Finds out who is at a location that decode_steps() did not know, and makes it
- * known. An event of it has to follow. False without memory.
- */
-bool model_learn(struct model *m, const uint64_t location[2]);
 
 /*
  * Grows when a C symbol is not what it was when this was last asked for, be it

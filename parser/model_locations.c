@@ -18,14 +18,6 @@
 #define CACHE_LAST_LOG	19
 #define CACHE_NEAR_LOG	14 /* so large it is near the processor */
 
-bool model_open_locations(struct model *m)
-{
-	m->locations.shift = 65 - CACHE_FIRST_LOG;
-	m->locations.list =
-		calloc(1u << CACHE_FIRST_LOG, sizeof(*m->locations.list));
-	return m->locations.list != NULL;
-}
-
 /*
  * The callsite of a site of which no path is known: the site itself as long as
  * none is listed. MODEL_NO_CALLSITE without memory, CALLSITES_FULL.
@@ -156,12 +148,25 @@ static uint32_t locate(struct model *m, const uint64_t key[2],
 	return owner;
 }
 
-bool model_learn(struct model *m, const uint64_t location[2])
+/* See locations_learn_fn. */
+static uint32_t learn(void *model, const uint64_t location[2])
 {
 	struct decode_event e;
 
 	decode_location(location, &e);
-	return locate(m, location, &e) != LOCATION_UNKNOWN;
+	return locate(model, location, &e);
+}
+
+bool model_open_locations(struct model *m)
+{
+	m->locations = (struct locations){
+		.list = calloc(1u << CACHE_FIRST_LOG,
+			       sizeof(*m->locations.list)),
+		.shift = 65 - CACHE_FIRST_LOG,
+		.learn = learn,
+		.arg = m,
+	};
+	return m->locations.list != NULL;
 }
 
 uint32_t model_locate(struct model *m, const struct decode_event *e)

@@ -16,12 +16,6 @@
  */
 #define ROOMS 32u
 
-/*
- * As long as there are no more than these, other work goes first: they are what
- * the second thread does while the first one is at such work.
- */
-#define ROOMS_KEPT (ROOMS / 4 * 3)
-
 struct room {
 	struct step steps[REPLAYER_ROOM];
 	size_t count;
@@ -29,72 +23,87 @@ struct room {
 
 struct replayer {
 	struct replay *replay;
+	bool by_both; /* the first thread may replay, too */
 	pthread_t thread;
 	pthread_mutex_t lock; /* of what follows, but for the rooms' steps */
-	pthread_cond_t changed;
+	pthread_cond_t to_first, to_second; /* that it may go on */
 	unsigned given, done; /* rooms, ever; a room's number modulo ROOMS */
+	bool replaying;	      /* the room done: one thread at a time */
 	bool settling;	      /* what is given is to be done now */
 	bool stop;
 	model_work_fn *work; /* NULL: none */
 	void *arg;
 	bool working; /* the second thread is, at that */
+	bool idle;    /* the second thread waits */
+	bool woken;   /* there is other work, maybe */
 	enum model_result result;
 
 	struct room rooms[ROOMS];
 };
 
-/* Does other work: see model_work_fn. The lock is held outside of it. */
-static bool work_instead(struct replayer *p, bool urgent)
+static unsigned pending(const struct replayer *p)
 {
-	model_work_fn *const work = p->work;
-	void *const arg = p->arg;
-	bool worked;
-
-	if (work == NULL)
-		return false;
-	pthread_mutex_unlock(&p->lock);
-	worked = work(arg, urgent);
-	pthread_mutex_lock(&p->lock);
-	return worked;
+	return p->given - p->done;
 }
 
-/* The same on the second thread. */
-static bool work_beside(struct replayer *p, bool urgent)
-{
-	bool worked;
-
-	p->working = true;
-	worked = work_instead(p, urgent);
-	p->working = false;
-	if (p->settling)
-		pthread_cond_signal(&p->changed);
-	return worked;
-}
-
-/* No room is left: works instead, or waits for several, or for an end. */
-static void await_rooms(struct replayer *p)
-{
-	if (work_beside(p, true))
-		return;
-	while (p->given - p->done < ROOMS / 2 && !p->stop &&
-	       !(p->settling && p->done != p->given))
-		pthread_cond_wait(&p->changed, &p->lock);
-}
-
+/* Replays the first room that is not done. */
 static void replay_room(struct replayer *p)
 {
 	const struct room *const room = &p->rooms[p->done % ROOMS];
-	enum model_result result;
+	enum model_result result = p->result;
 
-	if (p->result == MODEL_OK) {
+	p->replaying = true;
+	if (result == MODEL_OK) {
 		pthread_mutex_unlock(&p->lock);
 		result = replay_steps(p->replay, room->steps, room->count);
 		pthread_mutex_lock(&p->lock);
-		p->result = result;
 	}
+	p->result = result;
+	p->replaying = false;
 	p->done++;
-	if (p->given - p->done == ROOMS / 2 || p->given == p->done)
-		pthread_cond_signal(&p->changed);
+	if (pending(p) == ROOMS / 2 || pending(p) == 0)
+		pthread_cond_signal(&p->to_first);
+}
+
+/* ---- the second thread */
+
+/*
+ * Does other work: see model_work_fn. The lock is held outside of it. The first
+ * thread may wait for rooms, and can replay some now.
+ */
+static void work_instead(struct replayer *p)
+{
+	model_work_fn *const work = p->work;
+	void *const arg = p->arg;
+
+	p->woken = false;
+	if (work == NULL)
+		return;
+	p->working = true;
+	if (pending(p) > ROOMS / 2)
+		pthread_cond_signal(&p->to_first);
+	pthread_mutex_unlock(&p->lock);
+	work(arg);
+	pthread_mutex_lock(&p->lock);
+	p->working = false;
+	if (p->settling)
+		pthread_cond_signal(&p->to_first);
+}
+
+/* Is it worth to begin with the rooms that there are? */
+static bool has_rooms(const struct replayer *p)
+{
+	return !p->replaying && pending(p) != 0 &&
+	       (pending(p) >= ROOMS / 2 || p->settling || p->stop);
+}
+
+/* Waits for rooms, for other work, which wakes it, or for an end. */
+static void await_work(struct replayer *p)
+{
+	p->idle = true;
+	if (!has_rooms(p) && !p->woken && !p->stop)
+		pthread_cond_wait(&p->to_second, &p->lock);
+	p->idle = false;
 }
 
 static void *run(void *arg)
@@ -102,12 +111,14 @@ static void *run(void *arg)
 	struct replayer *const p = arg;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->done != p->given || !p->stop) {
-		if (p->done == p->given)
-			await_rooms(p);
-		else if (p->given - p->done > ROOMS_KEPT ||
-			 !work_beside(p, false))
+	while (pending(p) != 0 || !p->stop) {
+		/* It goes on until nothing is left. */
+		if (p->woken)
+			work_instead(p);
+		else if (pending(p) != 0 && !p->replaying)
 			replay_room(p);
+		else
+			await_work(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -120,37 +131,65 @@ struct replayer *replayer_start(struct replay *r)
 	if (p == NULL)
 		return NULL;
 	p->replay = r;
+	p->by_both = r->on_life == NULL;
 	p->given = p->done = 0;
-	p->settling = p->stop = p->working = false;
+	p->replaying = p->settling = p->stop = false;
+	p->working = p->idle = p->woken = false;
 	p->work = NULL;
 	p->result = MODEL_OK;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->changed, NULL);
+	pthread_cond_init(&p->to_first, NULL);
+	pthread_cond_init(&p->to_second, NULL);
 	if (quiet_thread_start(&p->thread, run, p))
 		return p;
-	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->to_second);
+	pthread_cond_destroy(&p->to_first);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 	return NULL;
 }
+
+/* ---- the first thread */
 
 void replayer_share(struct replayer *p, model_work_fn *work, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
 	p->work = work;
 	p->arg = arg;
+	p->woken = true;
+	pthread_cond_signal(&p->to_second);
 	pthread_mutex_unlock(&p->lock);
+}
+
+/* May the first thread replay a room now? */
+static bool may_replay(const struct replayer *p)
+{
+	return p->by_both && !p->replaying && pending(p) != 0;
+}
+
+/*
+ * No room is left: replays some, until the second thread has nothing else to
+ * do, or waits until it has.
+ */
+static void empty_rooms(struct replayer *p)
+{
+	while (pending(p) > ROOMS / 2) {
+		if (!may_replay(p))
+			pthread_cond_wait(&p->to_first, &p->lock);
+		else
+			replay_room(p);
+		if (p->idle && !p->replaying) {
+			pthread_cond_signal(&p->to_second);
+			return;
+		}
+	}
 }
 
 struct step *replayer_room(struct replayer *p)
 {
 	pthread_mutex_lock(&p->lock);
-	while (p->given - p->done == ROOMS) {
-		if (work_instead(p, true))
-			continue;
-		while (p->given - p->done > ROOMS / 2)
-			pthread_cond_wait(&p->changed, &p->lock);
-	}
+	while (pending(p) == ROOMS)
+		empty_rooms(p);
 	pthread_mutex_unlock(&p->lock);
 	return p->rooms[p->given % ROOMS].steps;
 }
@@ -163,10 +202,31 @@ enum model_result replayer_give(struct replayer *p, size_t count)
 	pthread_mutex_lock(&p->lock);
 	p->given++;
 	result = p->result;
-	if (p->given - p->done == ROOMS / 2)
-		pthread_cond_signal(&p->changed);
+	if (p->idle && pending(p) >= ROOMS / 2)
+		pthread_cond_signal(&p->to_second);
 	pthread_mutex_unlock(&p->lock);
 	return result;
+}
+
+bool replayer_work(struct replayer *p)
+{
+	bool may;
+
+	pthread_mutex_lock(&p->lock);
+	may = may_replay(p);
+	if (may)
+		replay_room(p);
+	pthread_mutex_unlock(&p->lock);
+	return may;
+}
+
+void replayer_wake(struct replayer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->woken = true;
+	if (p->idle)
+		pthread_cond_signal(&p->to_second);
+	pthread_mutex_unlock(&p->lock);
 }
 
 enum model_result replayer_settle(struct replayer *p)
@@ -176,9 +236,13 @@ enum model_result replayer_settle(struct replayer *p)
 	pthread_mutex_lock(&p->lock);
 	p->settling = true;
 	p->work = NULL;
-	pthread_cond_signal(&p->changed);
-	while (p->done != p->given || p->working)
-		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_cond_signal(&p->to_second);
+	while (pending(p) != 0 || p->working) {
+		if (may_replay(p))
+			replay_room(p);
+		else
+			pthread_cond_wait(&p->to_first, &p->lock);
+	}
 	p->settling = false;
 	result = p->result;
 	pthread_mutex_unlock(&p->lock);
@@ -191,10 +255,11 @@ void replayer_stop(struct replayer *p)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
-	pthread_cond_signal(&p->changed);
+	pthread_cond_signal(&p->to_second);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);
-	pthread_cond_destroy(&p->changed);
+	pthread_cond_destroy(&p->to_second);
+	pthread_cond_destroy(&p->to_first);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

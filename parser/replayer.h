@@ -2,9 +2,11 @@
  * replayer.h - a second thread that replays what the first has made ready.
  *
  * The first thread fills rooms with steps and gives them away, in order; the
- * second one feeds them to a struct replay, which is its own from
- * replayer_start() on, but for the time between a replayer_settle() and the
- * next replayer_give(). After an event that went wrong nothing is replayed.
+ * second one feeds them to a struct replay, or the first one when there is no
+ * room left and the second is at other work, unless lives are handed out. From
+ * replayer_start() on the struct is theirs, but for the time between a
+ * replayer_settle() and the next replayer_give(). After an event that went
+ * wrong nothing is replayed.
  */
 #ifndef MEMPARSE_REPLAYER_H
 #define MEMPARSE_REPLAYER_H
@@ -25,10 +27,16 @@ struct replayer;
 struct replayer *replayer_start(struct replay *r);
 
 /*
- * Until the next replayer_settle() work(arg, urgent) is called, on either
- * thread: see model_share_work().
+ * Until the next replayer_settle() the second thread calls work(arg), first of
+ * all: see model_share_work().
  */
 void replayer_share(struct replayer *p, model_work_fn *work, void *arg);
+
+/* There is other work again. */
+void replayer_wake(struct replayer *p);
+
+/* Replays a room on this thread. False: there is none, or it is being done. */
+bool replayer_work(struct replayer *p);
 
 /* A room to fill; waits for one. */
 struct step *replayer_room(struct replayer *p);

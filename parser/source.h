@@ -98,16 +98,21 @@ void source_take(struct source *s, size_t n);
 enum source_result source_peek(struct source *s, size_t n);
 
 /*
- * When threads beside the first have time to spare: source_share() ends the
- * one that decompresses, if there is one, and returns true; from then on
- * source_work_ahead() decompresses a piece on the thread that calls it, any,
- * and returns false if there was nothing to do. Who has nothing else to do says
- * that it is urgent: then it is several pieces, or waiting for one that another
- * thread is at. source_more() does so itself when nobody has. No call may go on
- * when source_close() is called.
+ * For a thread that has other things to do, too: ends the one that
+ * decompresses, if there is one, and returns true. From then on
+ * source_work_ahead(), called on any one thread, decompresses all that there is
+ * room for, unless more than half of that is there already; low(arg) is called
+ * when it no longer is. Who calls source_more() calls meanwhile(arg) when it
+ * would have to wait for that thread; false: there is nothing to do meanwhile.
+ * No call may go on when source_close() is called.
  */
-bool source_share(struct source *s);
-bool source_work_ahead(struct source *s, bool urgent);
+struct source_sharing {
+	void (*low)(void *arg);
+	bool (*meanwhile)(void *arg);
+	void *arg;
+};
+bool source_share(struct source *s, const struct source_sharing *sharing);
+void source_work_ahead(struct source *s);
 
 /*
  * Once all that is wanted has been read: goes on, in a regular zstd file, to

@@ -12,12 +12,6 @@
 #define CHUNK_SIZE   (128u << 10) /* a block of zstd's */
 #define CHUNK_BEFORE 4096u
 
-/*
- * Who has nothing to read makes so many: only one thread at a time can make
- * chunks, and with less they would wait for each other chunk by chunk.
- */
-#define LEAST 4u
-
 /* A piece of the stream, or the end of it, which has no bytes. */
 struct chunk {
 	size_t size;
@@ -40,11 +34,11 @@ struct relay {
 	pthread_cond_t changed;
 	unsigned made, taken; /* chunks, ever */
 	bool making;	      /* the next one */
-	bool awaited;	      /* what is being made, by the other thread */
-	bool refilling;	      /* the reader makes several, nobody else any */
+	bool awaited;	      /* the next one, by who reads */
 	bool ended;	      /* no more will be made */
 	bool shared;	      /* no thread any more: see source_share() */
 	bool stop;	      /* the thread */
+	struct source_sharing sharing;
 	/* Without the lock, of who reads: */
 	size_t used; /* of the chunk at hand, by copying */
 	bool lent;   /* the first of the chunks not taken */
@@ -82,7 +76,7 @@ static bool make_next(struct relay *p)
 	p->making = false;
 	p->made++;
 	p->ended = chunk->result != SOURCE_OK;
-	if (p->shared || p->ended || p->made - p->taken >= CHUNKS / 2)
+	if (p->awaited || p->ended || p->made - p->taken >= CHUNKS / 2)
 		pthread_cond_signal(&p->changed);
 	return true;
 }
@@ -118,7 +112,7 @@ void source_relay_start(struct reader *r)
 	p->inside = *r;
 	p->inside.capacity = CHUNK_SIZE;
 	p->made = p->taken = 0;
-	p->making = p->awaited = p->refilling = false;
+	p->making = p->awaited = false;
 	p->ended = p->shared = p->stop = p->lent = false;
 	p->used = 0;
 	pthread_mutex_init(&p->lock, NULL);
@@ -155,7 +149,7 @@ void source_relay_stop(struct reader *r)
 	r->relay = NULL;
 }
 
-bool source_share(struct source *s)
+bool source_share(struct source *s, const struct source_sharing *sharing)
 {
 	struct relay *const p = ((struct reader *)s)->relay;
 
@@ -165,69 +159,51 @@ bool source_share(struct source *s)
 		stop_thread(p);
 		p->shared = true;
 	}
+	p->sharing = *sharing;
 	return true;
 }
 
-/* Waits until the other thread, which makes a chunk, has made it. */
-static void await_other(struct relay *p)
+static bool is_low(const struct relay *p)
 {
+	return p->made - p->taken <= CHUNKS / 2;
+}
+
+void source_work_ahead(struct source *s)
+{
+	struct relay *const p = ((struct reader *)s)->relay;
+
+	pthread_mutex_lock(&p->lock);
+	if (is_low(p))
+		while (make_next(p))
+			;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* The next chunk is not there, and it is another thread that makes it. */
+static void do_meanwhile(struct relay *p)
+{
+	bool worked;
+
+	pthread_mutex_unlock(&p->lock);
+	worked = p->sharing.meanwhile(p->sharing.arg);
+	pthread_mutex_lock(&p->lock);
+	if (worked || !p->making)
+		return;
 	p->awaited = true;
-	while (p->making)
-		pthread_cond_wait(&p->changed, &p->lock);
+	pthread_cond_wait(&p->changed, &p->lock);
 	p->awaited = false;
 }
 
-/* Makes chunks until there are enough, or until the other thread waits. */
-static bool make_many(struct relay *p)
-{
-	bool made = false;
-
-	while (!(made && p->awaited) && make_next(p))
-		made = true;
-	return made;
-}
-
-bool source_work_ahead(struct source *s, bool urgent)
-{
-	struct relay *const p = ((struct reader *)s)->relay;
-	bool worked = false;
-
-	pthread_mutex_lock(&p->lock);
-	if (!p->making && !p->refilling) {
-		worked = urgent ? make_many(p) : make_next(p);
-	} else if (p->making && urgent) {
-		/* There soon is a chunk to read, or again one to make. */
-		await_other(p);
-		worked = true;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return worked;
-}
-
-/* Makes several, once the other thread is done with the one that it makes. */
-static void refill(struct relay *p)
-{
-	const unsigned least = LEAST + p->lent;
-
-	p->refilling = true;
-	while (p->made - p->taken < least && !p->ended) {
-		if (p->making)
-			await_other(p);
-		else
-			make_next(p);
-	}
-	p->refilling = false;
-}
-
-/* No chunk is there that is not lent: waits for several, or makes some. */
+/* No chunk is there that is not lent: waits for several, or makes one. */
 static void await_chunks(struct relay *p)
 {
-	if (p->shared) {
-		refill(p);
-		return;
-	}
-	while (p->made - p->taken < CHUNKS / 2 && !p->ended)
-		pthread_cond_wait(&p->changed, &p->lock);
+	if (!p->shared)
+		while (p->made - p->taken < CHUNKS / 2 && !p->ended)
+			pthread_cond_wait(&p->changed, &p->lock);
+	else if (p->making)
+		do_meanwhile(p);
+	else
+		make_next(p);
 }
 
 /* The next chunk that is not lent; waits for it. */
@@ -245,11 +221,17 @@ static struct chunk *await_chunk(struct relay *p)
 /* Gives the first chunk that is not taken back. */
 static void take_chunk(struct relay *p)
 {
+	bool wake;
+
 	pthread_mutex_lock(&p->lock);
 	p->taken++;
-	if (!p->shared && p->made - p->taken <= CHUNKS / 2)
+	if (is_low(p) && !p->shared)
 		pthread_cond_signal(&p->changed);
+	/* Who is at it goes on by itself. */
+	wake = is_low(p) && p->shared && !p->making && !p->ended;
 	pthread_mutex_unlock(&p->lock);
+	if (wake)
+		p->sharing.low(p->sharing.arg);
 }
 
 /* Puts what is left of the window before a chunk: both are the window now. */

@@ -20,10 +20,9 @@ static bool feed_steps(struct model *m, struct decoder *d,
 		done = decode_steps(d, in, model_locations(m), steps,
 				    room < cap ? room : cap);
 		CHECK(done.count <= cap && done.events <= done.count);
-		if (model_take_steps(m, &done) != MODEL_OK ||
-		    (done.unknown[0] != 0 && !model_learn(m, done.unknown)))
+		if (done.no_memory || model_take_steps(m, &done) != MODEL_OK)
 			return false;
-	} while (done.count != 0 || done.unknown[0] != 0);
+	} while (done.count != 0);
 	return true;
 }
 

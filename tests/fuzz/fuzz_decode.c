@@ -102,31 +102,29 @@ static void run(const uint8_t *data, size_t size, size_t step,
 	CHECK((o->result == DECODE_CORRUPT) == (d.error[0] != '\0'));
 }
 
-/* What has been met, by owner. */
+/* What has been met, by owner; each may be met again as another one. */
 struct met {
-	uint64_t locations[LOCATIONS][2];
+	uint64_t (*locations)[2];
 	struct location list[LOCATIONS]; /* too few, so that some are lost */
 	struct locations known;
 	uint32_t count;
 };
 
-static void learn(struct met *met, const uint64_t location[2])
+static uint32_t learn(void *arg, const uint64_t location[2])
 {
+	struct met *const met = arg;
 	struct location *const place = locations_place(&met->known, location);
-	const uint32_t number = met->count++ % LOCATIONS;
 	const bool internal =
 		(location[0] & 0xff) == LJM_HEAD(0, LJM_SOURCE_INTERNAL);
 
-	/* Whoever has the number is not known any more. */
-	for (size_t i = 0; i < LOCATIONS; i++)
-		if (owner_site(met->list[i].owner) == number)
-			met->list[i].epoch = 0;
-	memcpy(met->locations[number], location, sizeof(*met->locations));
+	memcpy(met->locations[met->count], location, sizeof(*met->locations));
 	place[1] = place[0];
-	place[0] = (struct location){
-		{location[0], location[1]},
-		1,
-		owner_of(number, false) | (internal ? LOCATION_INTERNAL : 0)};
+	place[0] = (struct location){{location[0], location[1]},
+				     met->known.epoch,
+				     owner_of(met->count++, false)};
+	if (internal)
+		place[0].owner |= LOCATION_INTERNAL;
+	return place[0].owner;
 }
 
 /* The event of a step, or of two; returns how many. */
@@ -165,7 +163,10 @@ static size_t to_event(const struct met *met, const struct step *s,
 static void run_steps(const uint8_t *data, size_t size, bool far,
 		      struct outcome *o)
 {
-	static struct met met;
+	struct met met = {.known = {.shift = 65 - LOCATIONS_LOG,
+				    .epoch = 1,
+				    .far = far,
+				    .learn = learn}};
 	struct decode_input in = {data, size, 0};
 	struct step steps[EVENTS];
 	struct decode_event events[EVENTS];
@@ -174,8 +175,11 @@ static void run_steps(const uint8_t *data, size_t size, bool far,
 	size_t count, n;
 
 	memset(o, 0, sizeof(*o));
-	memset(met.list, 0, sizeof(met.list));
-	met.known = (struct locations){met.list, 65 - LOCATIONS_LOG, 1, far};
+	met.known.list = met.list;
+	met.known.arg = &met;
+	/* An event has three bytes, and is met twice if a realloc is cut. */
+	met.locations = malloc((size + 1) * sizeof(*met.locations));
+	CHECK(met.locations != NULL);
 	decode_init(&d);
 	do {
 		done = decode_steps(&d, &in, &met.known, steps, EVENTS);
@@ -186,17 +190,13 @@ static void run_steps(const uint8_t *data, size_t size, bool far,
 			take(o, events, &in);
 		}
 		CHECK(n == done.events && done.bytes == 0);
-		o->result = DECODE_FULL;
-		if (done.unknown[0] != 0) {
-			learn(&met, done.unknown);
-			continue;
-		}
 		o->result = decode_others(&d, &in, events, EVENTS, &count);
 		o->compact = d.events_version == LJM_COMPACT_VERSION;
 		CHECK(count <= EVENTS && in.pos <= in.size);
 		for (size_t i = 0; i < count; i++)
 			take(o, &events[i], &in);
 	} while (o->result == DECODE_FULL);
+	free(met.locations);
 	o->pos = in.pos;
 	strcpy(o->error, d.error);
 }

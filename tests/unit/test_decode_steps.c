@@ -145,24 +145,20 @@ static void read_events(const struct ljm_bytes *b, struct outcome *o)
 #define LOCATIONS_LOG 4
 static struct location list[1u << LOCATIONS_LOG];
 static uint64_t met[MAX_EVENTS][2];
-static uint32_t met_count;
+static uint32_t met_count, met_limit;
 
-static struct locations forget_all(bool far)
+/* Each time under a new number. */
+static uint32_t learn(void *arg, const uint64_t location[2])
 {
-	memset(list, 0, sizeof(list));
-	met_count = 0;
-	return (struct locations){list, 65 - LOCATIONS_LOG, 7, far};
-}
-
-/* Each time under a new number, of which the next few events are. */
-static void learn(const struct locations *known, const uint64_t location[2])
-{
+	const struct locations *const known = arg;
 	struct location *const place = locations_place(known, location);
 	const bool internal =
 		(uint8_t)location[0] == LJM_HEAD(0, LJM_SOURCE_INTERNAL);
 
 	assert_int_equal(locations_find(known, location), LOCATION_UNKNOWN);
-	assert_true(met_count < MAX_EVENTS);
+	assert_int_equal((uint8_t)location[0] & 3, 0);
+	if (met_count == met_limit)
+		return LOCATION_UNKNOWN;
 	memcpy(met[met_count], location, sizeof(*met));
 	place[1] = place[0];
 	place[0] = (struct location){{location[0], location[1]},
@@ -171,6 +167,19 @@ static void learn(const struct locations *known, const uint64_t location[2])
 	if (internal)
 		place[0].owner |= LOCATION_INTERNAL;
 	met_count++;
+	return place[0].owner;
+}
+
+static const struct locations *forget_all(bool far)
+{
+	static struct locations known;
+
+	memset(list, 0, sizeof(list));
+	met_count = 0;
+	met_limit = MAX_EVENTS;
+	known = (struct locations){list,  65 - LOCATIONS_LOG, 7, far, learn,
+				   &known};
+	return &known;
 }
 
 /* The event of a step, or of two; returns how many. */
@@ -227,7 +236,7 @@ static void take_steps(const struct step *steps,
 static void read_steps(const struct ljm_bytes *b, bool far, struct outcome *o)
 {
 	struct decode_input in = {b->data, b->size, 0};
-	const struct locations known = forget_all(far);
+	const struct locations *const known = forget_all(far);
 	struct decode_steps done;
 	struct step steps[100];
 	struct decoder d;
@@ -238,14 +247,10 @@ static void read_steps(const struct ljm_bytes *b, bool far, struct outcome *o)
 	while (o->result == DECODE_FULL) {
 		const size_t cap = pick(100);
 
-		done = decode_steps(&d, &in, &known, steps, cap);
+		done = decode_steps(&d, &in, known, steps, cap);
 		assert_in_range(done.count, 0, cap);
+		assert_false(done.no_memory);
 		take_steps(steps, &done, o);
-		if (done.unknown[0] != 0) {
-			assert_true(decode_is_step(&d, &in));
-			learn(&known, done.unknown);
-			continue;
-		}
 		o->result = decode_others(&d, &in, o->events + o->count,
 					  1 + pick(20), &count);
 		o->count += count;
@@ -313,10 +318,19 @@ static struct decode_input begin(const char *text, struct decoder *d,
 	return in;
 }
 
-/* Equal locations are equal bytes, whatever the kind; others are not. */
-static void test_locations(void **state)
+/*
+ * Equal locations are equal bytes, whatever the kind; others are not. Without
+ * memory it ends before the event.
+ */
+static void check_locations(bool far, uint32_t limit)
 {
-	const struct locations known = forget_all(false);
+	const uint32_t owners[] = {
+		owner_of(0, false), owner_of(0, false), owner_of(0, true),
+		owner_of(0, true),  owner_of(1, false), owner_of(2, false),
+		owner_of(3, false), owner_of(4, false),
+	};
+	static const size_t counts[] = {0, 4, 5, 6, 7, 8, 8};
+	const struct locations *const known = forget_all(far);
 	struct ljm_bytes b = {0};
 	struct decoder d;
 	struct decode_input in = begin("ljs 3\nljm 3\n"
@@ -328,28 +342,31 @@ static void test_locations(void **state)
 				       "alloc trace:16 0x400 8\n"
 				       "alloc int 0x500 8\n",
 				       &d, &b);
-	/* Each is unknown once, and stays so until it is learnt. */
-	static const size_t counts[] = {0, 4, 1, 1, 1, 1};
 	struct decode_steps done;
-	struct step steps[16];
-	(void)state;
+	struct step steps[32];
 
-	for (size_t i = 0; i < 6; i++) {
-		done = decode_steps(&d, &in, &known, steps, 16);
-		assert_int_equal(done.count, counts[i]);
-		assert_int_equal(done.unknown[0] != 0, i < 5);
-		if (i == 1) {
-			assert_int_equal(done.events, 3);
-			assert_int_equal(done.bytes, 40);
-			assert_int_equal(steps[3].address, 0x200);
-			assert_int_equal(steps[3].size, 16);
-		}
-		if (i == 5)
-			break;
-		assert_int_equal((uint8_t)done.unknown[0] & 3, 0);
-		learn(&known, done.unknown);
+	met_limit = limit;
+	done = decode_steps(&d, &in, known, steps, 32);
+	assert_int_equal(done.count, counts[limit]);
+	assert_int_equal(done.no_memory, limit < 5);
+	for (size_t i = 0; i < done.count; i++)
+		assert_int_equal(steps[i].owner, owners[i]);
+	assert_int_equal(met_count, limit < 5 ? limit : 5);
+	if (limit < 5) {
+		met_limit = 5;
+		done = decode_steps(&d, &in, known, steps, 32);
+		assert_int_equal(done.count, 8 - counts[limit]);
 	}
 	ljm_free(&b);
+}
+
+static void test_locations(void **state)
+{
+	(void)state;
+	for (uint32_t limit = 0; limit < 7; limit++) {
+		check_locations(false, limit);
+		check_locations(true, limit);
+	}
 }
 
 /* What does not fit into a step is not taken, nor is its location asked for. */
@@ -368,7 +385,7 @@ static void test_odd(void **state)
 		"alloc int 0xffffffffffff 4294967294",
 		"realloc int 1 0 0xffffffffffff 4294967294",
 	};
-	const struct locations known = forget_all(false);
+	const struct locations *const known = forget_all(false);
 	char text[100];
 	(void)state;
 
@@ -383,11 +400,9 @@ static void test_odd(void **state)
 		snprintf(text, sizeof(text), "ljs 3\nljm 3\n%s\n", line);
 		in = begin(text, &d, &b);
 		assert_true(decode_is_step(&d, &in));
-		done = decode_steps(&d, &in, &known, steps, 4);
-		assert_int_equal(done.count, i == 8 ? 2 : 0);
-		assert_int_equal(done.unknown[0] != 0, i == 7);
-		if (i == 7)
-			learn(&known, done.unknown);
+		done = decode_steps(&d, &in, known, steps, 4);
+		assert_int_equal(done.count, i < 7 ? 0 : i - 6);
+		assert_int_equal(met_count, i < 7 ? 0 : 1);
 		ljm_free(&b);
 	}
 }

@@ -4,6 +4,7 @@
 #include "cmocka_all.h"
 
 #include <malloc.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,17 +410,10 @@ static void test_stopped_in_thread(void **state)
 	model_free(m);
 }
 
-/* Other work for threads, 1,000 pieces of it, some only if it is urgent. */
-static bool count_work(void *arg, bool urgent)
+/* Other work for the second thread. */
+static void count_work(void *arg)
 {
-	atomic_uint *const pieces = arg;
-
-	if (!urgent && *pieces % 7 == 0)
-		return false;
-	if (*pieces >= 1000)
-		return false;
-	++*pieces;
-	return true;
+	++*(atomic_uint *)arg;
 }
 
 static void feed_frees(struct model *m, unsigned times)
@@ -444,21 +438,61 @@ static void test_shared_work(void **state)
 	(void)state;
 
 	model_share_work(m, count_work, &pieces); /* with one thread: not */
+	assert_false(model_work(m));
 	feed_frees(m, 10);
 	assert_int_equal(pieces, 0);
 	model_use_thread(m);
+	assert_false(model_work(m));
 	feed_frees(m, 10);
 	assert_int_equal(pieces, 0);
-	for (int i = 0; i < 100 && pieces == 0; i++) {
-		model_share_work(m, count_work, &pieces);
-		feed_frees(m, 1000);
+	model_share_work(m, count_work, &pieces);
+	/* Each time that it is woken it is at it again. */
+	for (unsigned before = 0; before < 100; before = pieces) {
+		model_wake(m);
+		while (pieces == before)
+			sched_yield();
 	}
-	assert_in_range(pieces, 1, 1000);
+	feed_frees(m, 1000);
 	pieces = 0;
 	feed_frees(m, 1000);
+	model_wake(m);
 	assert_int_equal(pieces, 0);
 	model_end_stream(m);
-	assert_true(model_totals(m)->events > 1020000);
+	assert_int_equal(model_totals(m)->events, 2020000);
+	model_free(m);
+}
+
+/* As long as the second thread is at other work, the first one replays. */
+static void stay(void *arg)
+{
+	while (*(atomic_bool *)arg)
+		sched_yield();
+}
+
+static void test_work_meanwhile(void **state)
+{
+	struct model *const m = model_new(NULL, NULL);
+	atomic_bool stays = true;
+	struct decode_event e = {.kind = LJM_KIND_FREE,
+				 .source = LJM_SOURCE_INTERNAL,
+				 .old_address = 16};
+	size_t taken, fed = 0;
+	(void)state;
+
+	model_use_thread(m);
+	model_share_work(m, stay, &stays);
+	while (!model_work(m)) {
+		assert_int_equal(model_feed(m, &e, 1, &taken), MODEL_OK);
+		fed++;
+	}
+	/* Far more than there is room for: it would wait without end. */
+	for (int i = 0; i < 1000000; i++)
+		assert_int_equal(model_feed(m, &e, 1, &taken), MODEL_OK);
+	stays = false;
+	assert_int_equal(model_settle(m), MODEL_OK);
+	assert_false(model_work(m));
+	model_end_stream(m);
+	assert_int_equal(model_totals(m)->events, 1000000 + fed);
 	model_free(m);
 }
 
@@ -593,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_stopped_in_thread),
 		cmocka_unit_test(test_shared_work),
+		cmocka_unit_test(test_work_meanwhile),
 		cmocka_unit_test(test_memory_of_frees),
 		cmocka_unit_test(test_empty_stream_after),
 		cmocka_unit_test(test_stored_profiles),

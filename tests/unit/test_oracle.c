@@ -295,22 +295,21 @@ static void feed_pending(struct pending *p)
 	p->steps = NULL;
 }
 
-/* Who is at a location, learnt if need be; then there is room for two steps. */
+/* Who is at a location, learnt if need be; there is room for two steps. */
 static uint32_t find_owner(struct pending *p, const uint64_t location[2])
 {
-	uint32_t owner = LOCATION_UNKNOWN;
+	const struct locations *known;
+	uint32_t owner;
 
-	if (p->steps != NULL && p->room - p->done.count >= 2)
-		owner = locations_find(model_locations(p->m), location);
-	if (owner != LOCATION_UNKNOWN)
-		return owner;
-	feed_pending(p);
-	p->steps = model_room(p->m, &p->room);
-	assert_in_range(p->room, 2, SIZE_MAX);
-	owner = locations_find(model_locations(p->m), location);
-	if (owner == LOCATION_UNKNOWN)
-		assert_true(model_learn(p->m, location));
-	return locations_find(model_locations(p->m), location);
+	if (p->steps == NULL || p->room - p->done.count < 2) {
+		feed_pending(p);
+		p->steps = model_room(p->m, &p->room);
+		assert_in_range(p->room, 2, SIZE_MAX);
+	}
+	known = model_locations(p->m);
+	owner = locations_find(known, location);
+	return owner != LOCATION_UNKNOWN ? owner
+					 : known->learn(known->arg, location);
 }
 
 /*

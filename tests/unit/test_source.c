@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -173,12 +174,14 @@ static void end_pipe(struct feeder *f)
 
 /* ---- reading */
 
-/* A thread that has nothing to do but to decompress, if that is shared. */
+/* A thread that decompresses, if that is shared, and sleeps until it can. */
 struct helper {
 	struct source *source;
 	pthread_t thread;
 	bool runs;
+	sem_t low;
 	atomic_bool stop;
+	unsigned asked; /* what to do meanwhile */
 };
 static atomic_uint helped; /* pieces, in all */
 
@@ -186,30 +189,47 @@ static void *help(void *arg)
 {
 	struct helper *const h = arg;
 
-	for (unsigned i = 0; !h->stop; i++)
-		if (source_work_ahead(h->source, i % 3 == 0))
-			helped++;
-		else
-			sched_yield();
+	while (!h->stop) {
+		source_work_ahead(h->source);
+		helped++;
+		sem_wait(&h->low);
+	}
 	return NULL;
+}
+
+static void wake(void *arg)
+{
+	sem_post(&((struct helper *)arg)->low);
+}
+
+/* Something every other time. */
+static bool do_something(void *arg)
+{
+	return ((struct helper *)arg)->asked++ % 2 == 0;
 }
 
 static void start_helper(struct helper *h, struct source *s)
 {
-	if (!sharing || h->runs || !source_share(s))
+	const struct source_sharing with = {wake, do_something, h};
+
+	if (!sharing || h->runs || !source_share(s, &with))
 		return;
 	h->source = s;
 	h->stop = false;
+	sem_init(&h->low, 0, 0);
 	h->runs = pthread_create(&h->thread, NULL, help, h) == 0;
 	assert_true(h->runs);
-	assert_true(source_share(s));
+	assert_true(source_share(s, &with));
 }
 
 static void end_helper(struct helper *h)
 {
+	if (!h->runs)
+		return;
 	h->stop = true;
-	if (h->runs)
-		pthread_join(h->thread, NULL);
+	wake(h);
+	pthread_join(h->thread, NULL);
+	sem_destroy(&h->low);
 }
 
 /* Reads to the end, keeping keep bytes in the window all the time. */
