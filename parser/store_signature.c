@@ -4,15 +4,24 @@
 #include "store_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "signature.h"
+
+/* A site's row, and the one that it shall refer to. */
+struct signed_site {
+	int64_t site_id, signature_id;
+};
 
 struct signer {
 	struct store *store;
 	const char *directory; /* NULL: no sources */
 	sqlite3_stmt *sites;
 	struct binder find, insert, update;
+	bool all_known; /* the last signature was stored already */
+	struct signed_site *list;
+	size_t count, cap;
 	struct signature_source source;
 	int64_t source_of; /* the name_id that it is of, 0: none yet */
 	/* The function at hand: its chunk and line, its place in the chunk. */
@@ -143,20 +152,50 @@ static int64_t find(struct signer *g, const char *text, const char *kind)
 }
 
 /*
- * Stores a signature once; its number, -1 on failure. An upsert would do it in
- * one statement, which costs several times as much.
+ * Inserts a signature, unless it is stored; its number, 0 if it is stored, -1
+ * on failure.
  */
 static int64_t insert(struct signer *g, const char *text, const char *kind)
 {
-	const int64_t id = find(g, text, kind);
+	bind_text(&g->insert, text);
+	bind_text(&g->insert, kind);
+	if (!store_insert(g->store, &g->insert))
+		return -1;
+	return sqlite3_changes(g->store->db) != 0
+		       ? sqlite3_last_insert_rowid(g->store->db)
+		       : 0;
+}
+
+/*
+ * Stores a signature once; its number, -1 on failure. In a new database hardly
+ * any is there, in one of many builds nearly all: what was so last is tried
+ * first. An upsert would do it in one statement, which costs several times as
+ * much.
+ */
+static int64_t number_of(struct signer *g, const char *text, const char *kind)
+{
+	int64_t id = g->all_known ? find(g, text, kind) : insert(g, text, kind);
 
 	if (id != 0)
 		return id;
-	bind_text(&g->insert, text);
-	bind_text(&g->insert, kind);
-	return store_insert(g->store, &g->insert)
-		       ? sqlite3_last_insert_rowid(g->store->db)
-		       : -1;
+	g->all_known = !g->all_known;
+	return g->all_known ? find(g, text, kind) : insert(g, text, kind);
+}
+
+static bool add(struct signer *g, int64_t site, int64_t signature)
+{
+	if (g->count == g->cap) {
+		const size_t cap = g->cap != 0 ? 2 * g->cap : 256;
+		struct signed_site *const larger =
+			realloc(g->list, cap * sizeof(*larger));
+
+		if (larger == NULL)
+			return store_fail_sqlite(g->store, SQLITE_NOMEM);
+		g->list = larger;
+		g->cap = cap;
+	}
+	g->list[g->count++] = (struct signed_site){site, signature};
+	return true;
 }
 
 static bool sign_row(struct signer *g)
@@ -172,13 +211,32 @@ static bool sign_row(struct signer *g)
 	printable = store_printable(text, strlen(text));
 	if (printable == NULL)
 		return store_fail_sqlite(g->store, SQLITE_NOMEM);
-	id = insert(g, printable, kind);
+	id = number_of(g, printable, kind);
 	sqlite3_free(printable);
-	if (id < 0)
-		return false;
-	bind_int(&g->update, (uint64_t)id);
-	bind_int(&g->update, (uint64_t)site);
-	return store_insert(g->store, &g->update);
+	return id > 0 && add(g, site, id);
+}
+
+static int compare_sites(const void *left, const void *right)
+{
+	const int64_t a = ((const struct signed_site *)left)->site_id;
+	const int64_t b = ((const struct signed_site *)right)->site_id;
+
+	return (a > b) - (a < b);
+}
+
+/* Updates the sites in their order, so that each page is written once. */
+static bool update_sites(struct signer *g)
+{
+	bool ok = true;
+
+	if (g->count != 0)
+		qsort(g->list, g->count, sizeof(*g->list), compare_sites);
+	for (size_t i = 0; ok && i < g->count; i++) {
+		bind_int(&g->update, (uint64_t)g->list[i].signature_id);
+		bind_int(&g->update, (uint64_t)g->list[i].site_id);
+		ok = store_insert(g->store, &g->update);
+	}
+	return ok;
 }
 
 bool store_sign(struct store *s, const char *directory)
@@ -189,8 +247,8 @@ bool store_sign(struct store *s, const char *directory)
 				"SELECT signature_id FROM signature_data "
 				"WHERE text = ? AND kind = ?") &&
 		  store_prepare(s, &g.insert.stmt,
-				"INSERT INTO signature_data (text, kind) "
-				"VALUES (?, ?)") &&
+				"INSERT OR IGNORE INTO signature_data "
+				"(text, kind) VALUES (?, ?)") &&
 		  store_prepare(s, &g.update.stmt,
 				"UPDATE site_data SET signature_id = ? "
 				"WHERE site_id = ?") &&
@@ -201,6 +259,8 @@ bool store_sign(struct store *s, const char *directory)
 		ok = sign_row(&g);
 	if (ok && result != SQLITE_DONE)
 		ok = store_fail_sqlite(s, result);
+	ok = ok && update_sites(&g);
+	free(g.list);
 	signature_source_clear(&g.source);
 	sqlite3_finalize(g.sites);
 	sqlite3_finalize(g.find.stmt);
