@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 #include "ljm_format.h"
-#include "locations.h"
-#include "step.h"
+
+struct locations; /* locations.h */
+struct step;	  /* step.h */
 
 /* What decode_events() stopped for. */
 enum decode_result {

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "leb128.h"
+#include "locations.h"
+#include "step.h"
 
 #define INLINE	    static inline __attribute__((always_inline))
 #define likely(x)   __builtin_expect(!!(x), 1)

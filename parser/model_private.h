@@ -9,13 +9,14 @@
 
 #include "callsites.h"
 #include "decode.h"
-#include "hash.h"
+#include "locations.h"
 #include "model.h"
 #include "moments.h"
 #include "names.h"
 #include "replay.h"
 #include "replayer.h"
 #include "site.h"
+#include "step.h"
 #include "symtab.h"
 
 #define MODEL_BATCH 1024u

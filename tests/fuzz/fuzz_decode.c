@@ -4,7 +4,11 @@
  */
 #include "fuzz.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "locations.h"
+#include "step.h"
 
 #define EVENTS 16
 

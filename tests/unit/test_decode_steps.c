@@ -11,6 +11,8 @@
 
 #include "decode.h"
 #include "ljm_text.h"
+#include "locations.h"
+#include "step.h"
 
 #define STREAMS	   4000
 #define ITEMS	   60

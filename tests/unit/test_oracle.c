@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "locations.h"
 #include "oracle.h"
 #include "random_events.h"
+#include "step.h"
 
 #define STREAM_EVENTS 2000
 
