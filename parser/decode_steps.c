@@ -91,7 +91,7 @@ struct ends {
 };
 
 /*
- * Of an event whose head stands for as, see decode_heads; last has a bit for
+ * Of an event whose head is as in struct decoder's heads; last has a bit for
  * each last byte, and those beyond what has been looked at.
  */
 INLINE struct ends find_ends(uint64_t last, uint64_t as, bool pext)
@@ -132,7 +132,7 @@ INLINE bool take_moved(struct parts *e, bool pext)
 }
 
 /*
- * Takes a heap event from p on, whose head stands for that in decode_heads.
+ * Takes a heap event from p on, whose head is as in struct decoder's heads.
  * False if it has a location or an integer that is longer than any real one.
  */
 INLINE bool take_parts(const uint8_t *p, uint64_t as, bool pext,

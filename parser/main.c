@@ -5,9 +5,10 @@
  *
  *	source.c	a file, a pipe, zstd by its content -> bytes
  *	decode.c	bytes -> events, every version of the format, no I/O;
- *			decode_compact.c our own version, cursor.c and leb128.h
- *			their integers; the grammar is in
- *			../profiler/ljm_format.h
+ *			decode_compact.c our own version, decode_steps.c the
+ *			others' heap events, fast, straight to what the replay
+ *			takes, step.h; cursor.c and leb128.h their integers; the
+ *			grammar is in ../profiler/ljm_format.h
  *	model.c		events -> whose they are: symtab.c and addrmap.c the
  *			symbols, names.c their texts, site.c and site_print.c
  *			the sites, callsites.c the paths, moments.c the times;
