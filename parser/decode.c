@@ -16,6 +16,7 @@
 #include "decode_compact.h"
 #include "decode_steps.h"
 #include "leb128.h"
+#include "step.h"
 
 #define UNDERSTOOD "(understood: 1/1, 1/2, 2/2, 2/3, 3/3, 3/131)"
 
@@ -341,6 +342,22 @@ static const uint8_t *take_fast(const struct cursor *c, const struct grammar *g,
 	return c->next + in.pos;
 }
 
+/* Is it a heap event that does not fit into steps? */
+static bool is_odd(const struct decode_event *e)
+{
+	switch (e->kind) {
+	case LJM_KIND_ALLOC:
+		return !step_fits(e->new_address, e->new_size);
+	case LJM_KIND_FREE:
+		return !step_fits(e->old_address, e->old_size);
+	case LJM_KIND_REALLOC:
+		return !step_fits(e->old_address, e->old_size) ||
+		       !step_fits(e->new_address, e->new_size);
+	default:
+		return false;
+	}
+}
+
 static enum decode_result decode(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count, bool others)
@@ -356,6 +373,8 @@ static enum decode_result decode(struct decoder *d, struct decode_input *in,
 	c.next = in->src + in->pos;
 	c.end = in->src + in->size;
 	while (*count < cap && d->phase != PHASE_END) {
+		const size_t before = *count;
+
 		if (d->phase == PHASE_EVENTS) {
 			if (g == NULL)
 				g = find_grammar(d->symtab_version,
@@ -372,7 +391,9 @@ static enum decode_result decode(struct decoder *d, struct decode_input *in,
 		if (taken == TAKEN_BAD)
 			return DECODE_CORRUPT;
 		in->pos = (size_t)(c.next - in->src);
-		if (others && decode_is_step(d, in))
+		/* Behind an odd one there may be more: all at once. */
+		if (others && decode_is_step(d, in) &&
+		    (*count == before || !is_odd(&events[before])))
 			break;
 	}
 	in->pos = (size_t)(c.next - in->src);

@@ -149,7 +149,10 @@ bool decode_is_step(const struct decoder *d, const struct decode_input *in);
 /* Sets what tells a location of an event: source, address and line. */
 void decode_location(const uint64_t location[2], struct decode_event *e);
 
-/* Like decode_events(), but ends where decode_is_step(). */
+/*
+ * Like decode_events(), but ends where decode_is_step(), unless the event
+ * before is an odd one.
+ */
 enum decode_result decode_others(struct decoder *d, struct decode_input *in,
 				 struct decode_event *events, size_t cap,
 				 size_t *count);

@@ -179,7 +179,11 @@ static int64_t number_of(struct signer *g, const char *text, const char *kind)
 	if (id != 0)
 		return id;
 	g->all_known = !g->all_known;
-	return g->all_known ? find(g, text, kind) : insert(g, text, kind);
+	id = g->all_known ? find(g, text, kind) : insert(g, text, kind);
+	/* Neither there nor to be inserted: it breaks a rule of the table. */
+	if (id == 0)
+		store_fail_sqlite(g->store, SQLITE_CONSTRAINT);
+	return id;
 }
 
 static bool add(struct signer *g, int64_t site, int64_t signature)
