@@ -90,18 +90,14 @@ static void work_instead(struct replayer *p)
 		pthread_cond_signal(&p->to_first);
 }
 
-/* Is it worth to begin with the rooms that there are? */
-static bool has_rooms(const struct replayer *p)
-{
-	return !p->replaying && pending(p) != 0 &&
-	       (pending(p) >= ROOMS / 2 || p->settling || p->stop);
-}
-
-/* Waits for rooms, for other work, which wakes it, or for an end. */
+/*
+ * Nothing is left, or the first thread is at it: waits for enough rooms, for
+ * other work, or for an end.
+ */
 static void await_work(struct replayer *p)
 {
 	p->idle = true;
-	if (!has_rooms(p) && !p->woken && !p->stop)
+	if (!p->woken && !p->stop)
 		pthread_cond_wait(&p->to_second, &p->lock);
 	p->idle = false;
 }
@@ -161,6 +157,13 @@ void replayer_share(struct replayer *p, model_work_fn *work, void *arg)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Wakes the second thread when there are enough rooms. */
+static void wake_for_rooms(struct replayer *p)
+{
+	if (p->idle && pending(p) >= ROOMS / 2)
+		pthread_cond_signal(&p->to_second);
+}
+
 /* May the first thread replay a room now? */
 static bool may_replay(const struct replayer *p)
 {
@@ -202,8 +205,7 @@ enum model_result replayer_give(struct replayer *p, size_t count)
 	pthread_mutex_lock(&p->lock);
 	p->given++;
 	result = p->result;
-	if (p->idle && pending(p) >= ROOMS / 2)
-		pthread_cond_signal(&p->to_second);
+	wake_for_rooms(p);
 	pthread_mutex_unlock(&p->lock);
 	return result;
 }
@@ -216,6 +218,7 @@ bool replayer_work(struct replayer *p)
 	may = may_replay(p);
 	if (may)
 		replay_room(p);
+	wake_for_rooms(p);
 	pthread_mutex_unlock(&p->lock);
 	return may;
 }
