@@ -2,9 +2,9 @@
  * model.c - the replay of a stream.
  *
  * In two parts, a batch of events at a time: symbols and records are applied
- * here, and heap events made to steps by model_steps.c, for which
- * model_locations.c knows the callsites; then replay.c does what the steps say.
- * What has come of it is told by model_result.c.
+ * here, and heap events made to steps by the decoder or, if it cannot, by
+ * model_steps.c; whose they are both know from model_locations.c. Then replay.c
+ * does what the steps say. What has come of it is told by model_result.c.
  */
 #include <stdlib.h>
 
