@@ -171,15 +171,15 @@ INLINE void write_steps(const struct parts *e, uint32_t owner,
 			struct step *steps, struct decode_steps *done)
 {
 	struct step *const s = steps + done->count;
-	const uint32_t who = owner & ~LOCATION_INTERNAL;
-	const unsigned internal = owner / LOCATION_INTERNAL * STEP_INTERNAL;
+	const uint32_t who = location_who(owner);
 
 	done->events++;
 	done->bytes += e->size;
 	if (e->kind != LJM_KIND_REALLOC) {
 		const unsigned birth = (e->kind == LJM_KIND_ALLOC) * STEP_BIRTH;
 
-		*s = (struct step){e->address, STEP_FIRST | birth | internal,
+		*s = (struct step){e->address,
+				   STEP_FIRST | birth | location_flags(owner),
 				   (uint32_t)e->size, who};
 		done->count++;
 		return;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "hash.h"
+#include "step.h"
 
 /* Beside an owner: its site is INTERNAL. */
 #define LOCATION_INTERNAL 0x80000000u
@@ -25,6 +26,17 @@ struct location {
 	uint32_t epoch;
 	uint32_t owner; /* but not by realloc; maybe with LOCATION_INTERNAL */
 };
+
+/* The owner alone, and what its steps have of the rest. */
+static inline uint32_t location_who(uint32_t owner)
+{
+	return owner & ~LOCATION_INTERNAL;
+}
+
+static inline unsigned location_flags(uint32_t owner)
+{
+	return owner / LOCATION_INTERNAL * STEP_INTERNAL;
+}
 
 /*
  * Finds out who is at a location that is not known, and makes it known; the

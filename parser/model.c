@@ -287,9 +287,7 @@ enum model_result model_end_stream(struct model *m)
 	const enum model_result settled = model_settle(m);
 	enum model_result ended;
 
-	m->shown = false;
-	if (!m->begun)
-		begin_stream(m);
+	begin_feeding(m);
 	symtab_clear(&m->symtab);
 	callsites_end_stream(&m->callsites);
 	m->begun = false;

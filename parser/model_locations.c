@@ -115,6 +115,13 @@ static uint32_t resolve_symbol(struct model *m, const struct decode_event *e)
 	return site;
 }
 
+/* What locations have for a callsite that there may be no memory for. */
+static uint32_t owner_if_any(uint32_t callsite)
+{
+	return callsite == MODEL_NO_CALLSITE ? LOCATION_UNKNOWN
+					     : location_owner(callsite);
+}
+
 /* Who is at any location; LOCATION_UNKNOWN without memory. */
 static uint32_t resolve(struct model *m, const struct decode_event *e)
 {
@@ -123,9 +130,7 @@ static uint32_t resolve(struct model *m, const struct decode_event *e)
 			? internal_site(m)
 			: resolve_symbol(m, e);
 
-	if (site == MODEL_NO_CALLSITE)
-		return LOCATION_UNKNOWN;
-	return location_owner(site) |
+	return owner_if_any(site) |
 	       (site == m->internal ? LOCATION_INTERNAL : 0);
 }
 
@@ -184,6 +189,5 @@ uint32_t model_locate(struct model *m, const struct decode_event *e)
 	found = callsites_find(&m->callsites, e->address);
 	if (found == CALLSITES_FURTHER)
 		found = further_site(m);
-	return found == MODEL_NO_CALLSITE ? LOCATION_UNKNOWN
-					  : location_owner(found);
+	return owner_if_any(found);
 }

@@ -49,9 +49,8 @@ static struct step *write_birth(const struct decode_event *e, uint32_t owner,
 static struct step *write_steps(const struct decode_event *e, uint32_t owner,
 				struct step *to)
 {
-	const uint32_t who = owner & ~LOCATION_INTERNAL;
-	const unsigned flags =
-		STEP_FIRST | owner / LOCATION_INTERNAL * STEP_INTERNAL;
+	const uint32_t who = location_who(owner);
+	const unsigned flags = STEP_FIRST | location_flags(owner);
 
 	if (e->kind != LJM_KIND_FREE && e->new_address == 0 && e->new_size != 0)
 		return write_step(0, e->new_size,
@@ -97,10 +96,9 @@ static inline bool write_first(const struct decode_event *e, uint32_t owner,
 	memcpy(block, (const char *)e + at[e->kind], sizeof(block));
 	*to = (struct step){
 		.address = block[0],
-		.flags = flags[e->kind] |
-			 owner / LOCATION_INTERNAL * STEP_INTERNAL,
+		.flags = flags[e->kind] | location_flags(owner),
 		.size = (uint32_t)block[1],
-		.owner = owner & ~LOCATION_INTERNAL,
+		.owner = location_who(owner),
 	};
 	return step_fits(block[0], block[1]);
 }

@@ -115,11 +115,12 @@ INLINE bool exchange(const struct live *l, const struct step *step,
 		return false;
 	if (large)
 		head->tags[slot] = (uint8_t)(place->tag & if_birth);
-	_Static_assert(offsetof(struct step, owner) -
-				       offsetof(struct step, size) ==
-			       offsetof(struct live_entry, owner) -
-				       offsetof(struct live_entry, size),
-		       "");
+	_Static_assert(
+		offsetof(struct step, owner) - offsetof(struct step, size) ==
+				offsetof(struct live_entry, owner) -
+					offsetof(struct live_entry, size) &&
+			STEP_SIZE_MAX < LIVE_SIZE_BIG,
+		"");
 	entry->address = address & if_birth;
 	memcpy(&entry->size, &step->size,
 	       sizeof(*entry) - offsetof(struct live_entry, size));

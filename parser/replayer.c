@@ -147,13 +147,18 @@ struct replayer *replayer_start(struct replay *r)
 
 /* ---- the first thread */
 
+static void wake_for_work(struct replayer *p)
+{
+	p->woken = true;
+	pthread_cond_signal(&p->to_second);
+}
+
 void replayer_share(struct replayer *p, model_work_fn *work, void *arg)
 {
 	pthread_mutex_lock(&p->lock);
 	p->work = work;
 	p->arg = arg;
-	p->woken = true;
-	pthread_cond_signal(&p->to_second);
+	wake_for_work(p);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -170,6 +175,15 @@ static bool may_replay(const struct replayer *p)
 	return p->by_both && !p->replaying && pending(p) != 0;
 }
 
+/* Does a room itself, or waits for the second thread. */
+static void replay_or_wait(struct replayer *p)
+{
+	if (may_replay(p))
+		replay_room(p);
+	else
+		pthread_cond_wait(&p->to_first, &p->lock);
+}
+
 /*
  * No room is left: replays some, until the second thread has nothing else to
  * do, or waits until it has.
@@ -177,10 +191,7 @@ static bool may_replay(const struct replayer *p)
 static void empty_rooms(struct replayer *p)
 {
 	while (pending(p) > ROOMS / 2) {
-		if (!may_replay(p))
-			pthread_cond_wait(&p->to_first, &p->lock);
-		else
-			replay_room(p);
+		replay_or_wait(p);
 		if (p->idle && !p->replaying) {
 			pthread_cond_signal(&p->to_second);
 			return;
@@ -226,9 +237,7 @@ bool replayer_work(struct replayer *p)
 void replayer_wake(struct replayer *p)
 {
 	pthread_mutex_lock(&p->lock);
-	p->woken = true;
-	if (p->idle)
-		pthread_cond_signal(&p->to_second);
+	wake_for_work(p);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -240,12 +249,8 @@ enum model_result replayer_settle(struct replayer *p)
 	p->settling = true;
 	p->work = NULL;
 	pthread_cond_signal(&p->to_second);
-	while (pending(p) != 0 || p->working) {
-		if (may_replay(p))
-			replay_room(p);
-		else
-			pthread_cond_wait(&p->to_first, &p->lock);
-	}
+	while (pending(p) != 0 || p->working)
+		replay_or_wait(p);
 	p->settling = false;
 	result = p->result;
 	pthread_mutex_unlock(&p->lock);
