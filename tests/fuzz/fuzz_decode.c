@@ -7,13 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "locations.h"
-#include "step.h"
+#include "../unit/step_events.h"
 
 #define EVENTS 16
-
-#define LOCATIONS_LOG 3
-#define LOCATIONS     (1u << LOCATIONS_LOG)
 
 /* Bytes of most inputs. */
 #define MOST 4096u
@@ -109,72 +105,15 @@ static void run(const uint8_t *data, size_t size, size_t step,
 	CHECK((o->result == DECODE_CORRUPT) == (d.error[0] != '\0'));
 }
 
-/* What has been met, by owner; each may be met again as another one. */
-struct met {
-	uint64_t (*locations)[2];
-	struct location list[LOCATIONS]; /* too few, so that some are lost */
-	struct locations known;
-	uint32_t count;
-};
-
-static uint32_t learn(void *arg, const uint64_t location[2])
-{
-	struct met *const met = arg;
-	struct location *const place = locations_place(&met->known, location);
-	const bool internal =
-		(location[0] & 0xff) == LJM_HEAD(0, LJM_SOURCE_INTERNAL);
-
-	memcpy(met->locations[met->count], location, sizeof(*met->locations));
-	place[1] = place[0];
-	place[0] = (struct location){{location[0], location[1]},
-				     met->known.epoch,
-				     owner_of(met->count++, false)};
-	if (internal)
-		place[0].owner |= LOCATION_INTERNAL;
-	return place[0].owner;
-}
-
-/* The event of a step, or of two; returns how many. */
-static size_t to_event(const struct met *met, const struct step *s,
-		       struct decode_event *e)
-{
-	const bool moved = s->owner & OWNER_BY_REALLOC;
-	const bool birth = s->flags & STEP_BIRTH;
-
-	CHECK(s->flags & STEP_FIRST && s->address != 0);
-	*e = (struct decode_event){
-		.kind = moved	? LJM_KIND_REALLOC
-			: birth ? LJM_KIND_ALLOC
-				: LJM_KIND_FREE,
-	};
-	decode_location(met->locations[owner_site(s->owner)], e);
-	CHECK((s->flags & ~(STEP_BIRTH | STEP_FIRST | STEP_INTERNAL)) == 0);
-	CHECK(!(s->flags & STEP_INTERNAL) ==
-	      (e->source != LJM_SOURCE_INTERNAL || moved));
-	if (birth) {
-		e->new_address = s->address;
-		e->new_size = s->size;
-	} else {
-		e->old_address = s->address;
-		e->old_size = s->size;
-	}
-	if (!moved)
-		return 1;
-	CHECK(s[1].flags == STEP_BIRTH && s[1].owner == s->owner && !birth);
-	e->new_address = s[1].address;
-	e->new_size = s[1].size;
-	return 2;
-}
-
 /* The same with decode_steps(). */
 static void run_steps(const uint8_t *data, size_t size, bool far,
 		      struct outcome *o)
 {
 	static uint64_t few[MOST][2]; /* allocating them takes time */
-	struct met met = {.known = {.shift = 65 - LOCATIONS_LOG,
-				    .epoch = 1,
-				    .far = far,
-				    .learn = learn}};
+	/* An event has three bytes. */
+	uint64_t(*const locations)[2] =
+		size <= MOST ? few : malloc(size * sizeof(*few));
+	struct met met;
 	struct decode_input in = {data, size, 0};
 	struct step steps[EVENTS];
 	struct decode_event events[EVENTS];
@@ -183,17 +122,18 @@ static void run_steps(const uint8_t *data, size_t size, bool far,
 	size_t count, n;
 
 	memset(o, 0, sizeof(*o));
-	met.known.list = met.list;
-	met.known.arg = &met;
-	/* An event has three bytes. */
-	met.locations = size <= MOST ? few : malloc(size * sizeof(*few));
-	CHECK(met.locations != NULL);
+	CHECK(locations != NULL);
+	met_begin(&met, locations, (uint32_t)(size > MOST ? size : MOST), far);
 	decode_init(&d);
 	do {
 		done = decode_steps(&d, &in, &met.known, steps, EVENTS);
-		CHECK(done.count <= EVENTS);
+		CHECK(done.count <= EVENTS && !done.no_memory && !met.wrong);
 		for (size_t i = n = 0; i < done.count; n++) {
-			i += to_event(&met, &steps[i], events);
+			const size_t places =
+				met_event(&met, &steps[i], events);
+
+			CHECK(places != 0);
+			i += places;
 			done.bytes -= events->old_size + events->new_size;
 			take(o, events, &in);
 		}
@@ -204,8 +144,8 @@ static void run_steps(const uint8_t *data, size_t size, bool far,
 		for (size_t i = 0; i < count; i++)
 			take(o, &events[i], &in);
 	} while (o->result == DECODE_FULL);
-	if (met.locations != few)
-		free(met.locations);
+	if (locations != few)
+		free(locations);
 	o->pos = in.pos;
 	strcpy(o->error, d.error);
 }

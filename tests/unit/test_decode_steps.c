@@ -11,8 +11,7 @@
 
 #include "decode.h"
 #include "ljm_text.h"
-#include "locations.h"
-#include "step.h"
+#include "step_events.h"
 
 #define STREAMS	   4000
 #define ITEMS	   60
@@ -143,77 +142,14 @@ static void read_events(const struct ljm_bytes *b, struct outcome *o)
 	keep(o, &d, &in);
 }
 
-/* What has been met; so few places that some of it is lost again. */
-#define LOCATIONS_LOG 4
-static struct location list[1u << LOCATIONS_LOG];
-static uint64_t met[MAX_EVENTS][2];
-static uint32_t met_count, met_limit;
-
-/* Each time under a new number. */
-static uint32_t learn(void *arg, const uint64_t location[2])
-{
-	const struct locations *const known = arg;
-	struct location *const place = locations_place(known, location);
-	const bool internal =
-		(uint8_t)location[0] == LJM_HEAD(0, LJM_SOURCE_INTERNAL);
-
-	assert_int_equal(locations_find(known, location), LOCATION_UNKNOWN);
-	assert_int_equal((uint8_t)location[0] & 3, 0);
-	if (met_count == met_limit)
-		return LOCATION_UNKNOWN;
-	memcpy(met[met_count], location, sizeof(*met));
-	place[1] = place[0];
-	place[0] = (struct location){{location[0], location[1]},
-				     known->epoch,
-				     owner_of(met_count, false)};
-	if (internal)
-		place[0].owner |= LOCATION_INTERNAL;
-	met_count++;
-	return place[0].owner;
-}
+static struct met met;
 
 static const struct locations *forget_all(bool far)
 {
-	static struct locations known;
+	static uint64_t locations[MAX_EVENTS][2];
 
-	memset(list, 0, sizeof(list));
-	met_count = 0;
-	met_limit = MAX_EVENTS;
-	known = (struct locations){list,  65 - LOCATIONS_LOG, 7, far, learn,
-				   &known};
-	return &known;
-}
-
-/* The event of a step, or of two; returns how many. */
-static size_t to_event(const struct step *s, struct decode_event *e)
-{
-	const bool moved = s->owner & OWNER_BY_REALLOC;
-	unsigned flags = STEP_FIRST;
-
-	assert_true(owner_site(s->owner) < met_count);
-	*e = (struct decode_event){.kind = LJM_KIND_FREE};
-	decode_location(met[owner_site(s->owner)], e);
-	if (e->source == LJM_SOURCE_INTERNAL && !moved)
-		flags |= STEP_INTERNAL;
-	if (s->flags & STEP_BIRTH) {
-		flags |= STEP_BIRTH;
-		e->kind = LJM_KIND_ALLOC;
-		e->new_address = s->address;
-		e->new_size = s->size;
-	} else {
-		e->old_address = s->address;
-		e->old_size = s->size;
-	}
-	assert_int_equal(s->flags, flags);
-	if (!moved)
-		return 1;
-	assert_int_equal(e->kind, LJM_KIND_FREE);
-	assert_int_equal(s[1].flags, STEP_BIRTH);
-	assert_int_equal(s[1].owner, s->owner);
-	e->kind = LJM_KIND_REALLOC;
-	e->new_address = s[1].address;
-	e->new_size = s[1].size;
-	return 2;
+	met_begin(&met, locations, MAX_EVENTS, far);
+	return &met.known;
 }
 
 static void take_steps(const struct step *steps,
@@ -225,8 +161,10 @@ static void take_steps(const struct step *steps,
 	for (size_t i = 0; i < done->count; events++) {
 		struct decode_event *const e = &o->events[o->count++];
 
-		assert_true(step_fits(steps[i].address, steps[i].size));
-		i += to_event(&steps[i], e);
+		const size_t places = met_event(&met, &steps[i], e);
+
+		assert_int_not_equal(places, 0);
+		i += places;
 		assert_true(i <= done->count);
 		bytes += e->old_size + e->new_size;
 	}
@@ -251,7 +189,7 @@ static void read_steps(const struct ljm_bytes *b, bool far, struct outcome *o)
 
 		done = decode_steps(&d, &in, known, steps, cap);
 		assert_in_range(done.count, 0, cap);
-		assert_false(done.no_memory);
+		assert_false(done.no_memory || met.wrong);
 		take_steps(steps, &done, o);
 		o->result = decode_others(&d, &in, o->events + o->count,
 					  1 + pick(20), &count);
@@ -347,15 +285,15 @@ static void check_locations(bool far, uint32_t limit)
 	struct decode_steps done;
 	struct step steps[32];
 
-	met_limit = limit;
+	met.limit = limit;
 	done = decode_steps(&d, &in, known, steps, 32);
 	assert_int_equal(done.count, counts[limit]);
 	assert_int_equal(done.no_memory, limit < 5);
 	for (size_t i = 0; i < done.count; i++)
 		assert_int_equal(steps[i].owner, owners[i]);
-	assert_int_equal(met_count, limit < 5 ? limit : 5);
+	assert_int_equal(met.count, limit < 5 ? limit : 5);
 	if (limit < 5) {
-		met_limit = 5;
+		met.limit = 5;
 		done = decode_steps(&d, &in, known, steps, 32);
 		assert_int_equal(done.count, 8 - counts[limit]);
 	}
@@ -404,7 +342,7 @@ static void test_odd(void **state)
 		assert_true(decode_is_step(&d, &in));
 		done = decode_steps(&d, &in, known, steps, 4);
 		assert_int_equal(done.count, i < 7 ? 0 : i - 6);
-		assert_int_equal(met_count, i < 7 ? 0 : 1);
+		assert_int_equal(met.count, i < 7 ? 0 : 1);
 		ljm_free(&b);
 	}
 }

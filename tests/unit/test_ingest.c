@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ingest_bytes.h"
+#include "symbol_event.h"
 #include "symbol_runs.h"
 
 /* ---- random streams */
@@ -29,12 +30,7 @@ struct library {
 static void put_symbol(struct ljm_bytes *out, unsigned source, uint64_t address,
 		       const char *name)
 {
-	const struct decode_event e = {.kind = LJM_KIND_SYMBOL,
-				       .source = (uint8_t)source,
-				       .address = address,
-				       .line = 1,
-				       .name = name,
-				       .name_size = strlen(name)};
+	const struct decode_event e = symbol_event(source, address, name);
 
 	ljm_encode_event(&e, 3, 3, out);
 }

@@ -13,6 +13,7 @@
 #include "decode.h"
 #include "ljm_text.h"
 #include "model.h"
+#include "symbol_event.h"
 
 /* Feeds a stream written as text, and ends it. */
 static void feed(struct model *m, const char *text)
@@ -525,12 +526,8 @@ static size_t used_bytes(void)
 /* Sites that only end blocks of before: no more than the bound for each. */
 static void test_memory_of_frees(void **state)
 {
-	const struct decode_event symbol = {.kind = LJM_KIND_SYMBOL,
-					    .source = LJM_SOURCE_LUA,
-					    .address = 0x100,
-					    .line = 1,
-					    .name = "x",
-					    .name_size = 1};
+	const struct decode_event symbol =
+		symbol_event(LJM_SOURCE_LUA, 0x100, "x");
 	const size_t before = used_bytes();
 	struct model *m;
 	size_t taken;

@@ -10,6 +10,7 @@
 
 #include "addrmap.h"
 #include "names.h"
+#include "symbol_event.h"
 #include "symtab.h"
 
 /* ---- addrmap.h */
@@ -204,12 +205,7 @@ struct table {
 static void define(struct table *s, unsigned source, uint64_t address,
 		   const char *name)
 {
-	const struct decode_event e = {.kind = LJM_KIND_SYMBOL,
-				       .source = (uint8_t)source,
-				       .address = address,
-				       .line = 1,
-				       .name = name,
-				       .name_size = strlen(name)};
+	const struct decode_event e = symbol_event(source, address, name);
 
 	assert_true(symtab_define(&s->t, &s->n, &e));
 }
